@@ -1,0 +1,179 @@
+package media
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/burbn/burbn/services/settings"
+)
+
+var (
+	// ErrNoObject says that storage holds nothing under the key.
+	ErrNoObject = errors.New("no such object")
+	// ErrTooLarge says that an object is larger than the caller takes.
+	ErrTooLarge = errors.New("object is too large")
+)
+
+// storageTimeout bounds one request to storage, with the bytes that it carries.
+const storageTimeout = 30 * time.Second
+
+// Objects is the object store: phones put originals into the bucket of uploads,
+// workers put renditions into the bucket of media. Its methods may be called by
+// many goroutines.
+type Objects struct {
+	client  *s3.Client
+	presign *s3.PresignClient
+	uploads string
+	media   string
+	region  string
+}
+
+// NewObjects opens no connection. Storage with an endpoint of its own is asked by
+// path (http://host/bucket/key), AWS's by virtual host.
+func NewObjects(storage settings.Storage, accessKey, secretKey string) (*Objects, error) {
+	if accessKey == "" || secretKey == "" {
+		return nil, errors.New("open object storage: access key and secret key must be given")
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 64 // the default of 2 reconnects under load
+	o := s3.Options{
+		Region:       storage.Region,
+		Credentials:  aws.NewCredentialsCache(credentials.NewStaticCredentialsProvider(accessKey, secretKey, "")),
+		UsePathStyle: storage.Endpoint != "",
+		HTTPClient:   &http.Client{Transport: transport, Timeout: storageTimeout},
+		// A checksum that is only supported would become part of a phone's
+		// signature, which cannot know the bytes.
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
+	}
+	if storage.Endpoint != "" {
+		o.BaseEndpoint = aws.String(storage.Endpoint)
+	}
+	client := s3.New(o)
+	return &Objects{
+		client:  client,
+		presign: s3.NewPresignClient(client),
+		uploads: storage.Uploads,
+		media:   storage.Media,
+		region:  storage.Region,
+	}, nil
+}
+
+// PresignPut signs one upload: whoever sends exactly these headers, with a body of
+// exactly size bytes, to the URL before it expires may put the object. No request
+// is made.
+func (o *Objects) PresignPut(ctx context.Context, key, contentType string, size int64, expires time.Duration) (url string, headers http.Header, err error) {
+	r, err := o.presign.PresignPutObject(ctx, &s3.PutObjectInput{
+		Bucket:        &o.uploads,
+		Key:           &key,
+		ContentType:   &contentType,
+		ContentLength: &size,
+	}, s3.WithPresignExpires(expires))
+	if err != nil {
+		return "", nil, fmt.Errorf("presign upload %s: %w", key, err)
+	}
+	headers = r.SignedHeader.Clone()
+	headers.Del("Host") // every client sends it by itself
+	return r.URL, headers, nil
+}
+
+// Head says what was uploaded under the key; ErrNoObject if nothing was.
+func (o *Objects) Head(ctx context.Context, key string) (size int64, contentType string, err error) {
+	r, err := o.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &o.uploads, Key: &key})
+	if err != nil {
+		return 0, "", fmt.Errorf("head upload %s: %w", key, noObject(err))
+	}
+	return aws.ToInt64(r.ContentLength), aws.ToString(r.ContentType), nil
+}
+
+// Get reads an uploaded original of at most limit bytes; ErrNoObject if there is
+// none, ErrTooLarge if it is larger.
+func (o *Objects) Get(ctx context.Context, key string, limit int64) ([]byte, error) {
+	r, err := o.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &o.uploads, Key: &key})
+	if err != nil {
+		return nil, fmt.Errorf("get upload %s: %w", key, noObject(err))
+	}
+	defer r.Body.Close()
+	size := aws.ToInt64(r.ContentLength)
+	if size > limit {
+		return nil, fmt.Errorf("get upload %s of %d bytes, accepted are %d: %w", key, size, limit, ErrTooLarge)
+	}
+	b := make([]byte, size)
+	if _, err := io.ReadFull(r.Body, b); err != nil {
+		return nil, fmt.Errorf("get upload %s: %w", key, err)
+	}
+	return b, nil
+}
+
+// Put writes a rendition. It is cached for ever: what is under a key never
+// changes.
+func (o *Objects) Put(ctx context.Context, key string, jpeg []byte) error {
+	_, err := o.client.PutObject(ctx, &s3.PutObjectInput{
+		Bucket:       &o.media,
+		Key:          &key,
+		Body:         bytes.NewReader(jpeg),
+		ContentType:  aws.String("image/jpeg"),
+		CacheControl: aws.String("public, max-age=31536000, immutable"),
+	})
+	if err != nil {
+		return fmt.Errorf("put rendition %s: %w", key, err)
+	}
+	return nil
+}
+
+// Ping says whether both buckets answer.
+func (o *Objects) Ping(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, bucket := range []string{o.uploads, o.media} {
+		g.Go(func() error {
+			if _, err := o.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket}); err != nil {
+				return fmt.Errorf("head bucket %s: %w", bucket, err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// EnsureBuckets makes what is missing of the two buckets, and lets everyone read
+// (not list) the media. It may run any number of times. On AWS the buckets are the
+// infrastructure's, and only the CDN may read.
+func (o *Objects) EnsureBuckets(ctx context.Context) error {
+	for _, bucket := range []string{o.uploads, o.media} {
+		in := &s3.CreateBucketInput{Bucket: &bucket}
+		if o.region != "us-east-1" { // which alone must not be named
+			in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(o.region)}
+		}
+		_, err := o.client.CreateBucket(ctx, in)
+		if ours := (*types.BucketAlreadyOwnedByYou)(nil); err != nil && !errors.As(err, &ours) {
+			return fmt.Errorf("create bucket %s: %w", bucket, err)
+		}
+	}
+	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::%s/*"}]}`, o.media)
+	if _, err := o.client.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &o.media, Policy: &policy}); err != nil {
+		return fmt.Errorf("let everyone read bucket %s: %w", o.media, err)
+	}
+	return nil
+}
+
+// noObject makes storage's "not found" of a key, which HEAD and GET word
+// differently, the sentinel.
+func noObject(err error) error {
+	var head *types.NotFound
+	var get *types.NoSuchKey
+	if errors.As(err, &head) || errors.As(err, &get) {
+		return ErrNoObject
+	}
+	return err
+}

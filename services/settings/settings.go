@@ -1,0 +1,355 @@
+// Package settings is the contract between what provisions a process and the
+// process itself: one JSON document for each, rendered by images from the very
+// struct that the process loads.
+//
+// Secrets never stand in it. They are files in $CREDENTIALS_DIRECTORY, which
+// systemd's LoadCredential= sets up and which the local target sets up alike;
+// see Credential.
+package settings
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/burbn/burbn/services/shard"
+)
+
+// Process is what every process is told about itself.
+type Process struct {
+	Stack   string `json:"stack"`   // "local"
+	Machine string `json:"machine"` // "api-01"
+	Release string `json:"release"` // content address of the code that runs
+	// Admin is the address for those who operate: /healthz, /readyz, /metrics.
+	// Nothing public reaches it.
+	Admin string `json:"admin"` // "127.10.3.1:8081"
+	// SentryDSN is where errors go, without its key; empty switches reporting off.
+	SentryDSN string `json:"sentryDSN"`
+	// Stop is how long a stopping process may finish what it has begun.
+	Stop Duration `json:"stop"`
+}
+
+// Stores is where the data lives, for every process that touches it.
+type Stores struct {
+	// Shards says which database holds which logical shard.
+	Shards shard.Map `json:"shards"`
+	// Pooler is PgBouncer on the process's own machine; a database's name is the
+	// name of the shard map.
+	Pooler string `json:"pooler"` // "127.10.3.1:6432"
+	// ConnectionsPerDatabase bounds one process's pool for one database.
+	ConnectionsPerDatabase int32    `json:"connectionsPerDatabase"`
+	Redis                  []string `json:"redis"` // seeds of the cluster
+	RedisTLS               bool     `json:"redisTLS"`
+	Memcached              []string `json:"memcached"` // empty: no cache
+	Storage                Storage  `json:"storage"`
+}
+
+// Storage is the object store: phones put originals into Uploads, workers put
+// renditions into Media, and the CDN reads Media alone.
+type Storage struct {
+	Endpoint string `json:"endpoint"` // "http://127.10.10.1:9000"; empty: AWS's own for the region
+	Region   string `json:"region"`
+	Uploads  string `json:"uploads"` // bucket
+	Media    string `json:"media"`   // bucket
+	CDN      string `json:"cdn"`     // "http://127.10.11.1:8080": prefix of every photo's URL
+}
+
+// Upload bounds what a phone may send.
+type Upload struct {
+	MaxBytes int64    `json:"maxBytes"`
+	Expires  Duration `json:"expires"` // life of a signature
+}
+
+// API is the document of services/api.
+type API struct {
+	Process
+	Stores
+	Listen  string   `json:"listen"` // "127.10.3.1:8080"
+	Upload  Upload   `json:"upload"`
+	Session Duration `json:"session"` // life of a log-in
+	// TrustedProxies are the networks whose X-Forwarded-For is believed.
+	TrustedProxies []string `json:"trustedProxies"`
+}
+
+// Worker is the document of services/worker.
+type Worker struct {
+	Process
+	Stores
+	// Direct are the databases themselves, because LISTEN cannot pass through a
+	// pooler in transaction mode.
+	Direct []Direct `json:"direct"`
+	// Slots are how many tasks of each queue this process runs at once.
+	Slots     Slots `json:"slots"`
+	MaxPixels int   `json:"maxPixels"` // a photo of more is refused before it is decoded
+	// FeedLength is how many photos a feed keeps.
+	FeedLength int `json:"feedLength"`
+}
+
+// Slots counts concurrent tasks by queue.
+type Slots struct {
+	Photo  int `json:"photo"`
+	FanOut int `json:"fanOut"`
+	Follow int `json:"follow"`
+}
+
+// Direct is a database reached without the pooler.
+type Direct struct {
+	Name string `json:"name"` // as in the shard map
+	Addr string `json:"addr"` // "127.10.6.1:5432"
+	TLS  bool   `json:"tls"`
+}
+
+// Push is the document of services/push.
+type Push struct {
+	Process
+	Stores
+	Direct []Direct `json:"direct"`
+	Slots  int      `json:"slots"`
+	APNs   APNs     `json:"apns"`
+}
+
+// APNs is Apple's push service, or what stands in for it.
+type APNs struct {
+	URL    string `json:"url"`    // "https://api.push.apple.com"
+	CAFile string `json:"caFile"` // trusted besides the system's; empty: the system's alone
+	TeamID string `json:"teamID"`
+	KeyID  string `json:"keyID"`
+	Topic  string `json:"topic"` // bundle id of the app
+}
+
+// Migrate is the document of services/migrate, which brings the databases to
+// what this release expects.
+type Migrate struct {
+	Shards shard.Map `json:"shards"`
+	Direct []Direct  `json:"direct"`
+}
+
+// Standin is the document of services/standin, which stands in for the services
+// of others where they cannot be reached.
+type Standin struct {
+	Admin    string `json:"admin"`    // the page of what was received, and /metrics
+	APNs     string `json:"apns"`     // HTTPS, HTTP/2
+	Facebook string `json:"facebook"` // HTTP
+	Twitter  string `json:"twitter"`
+	Sentry   string `json:"sentry"`
+	TeamID   string `json:"teamID"` // the only provider whose token is accepted
+	KeyID    string `json:"keyID"`
+	Topic    string `json:"topic"`
+	CertFile string `json:"certFile"` // for APNs; its key is the credential apns-tls-key
+}
+
+// Document is what Load can load.
+type Document interface {
+	API | Worker | Push | Migrate | Standin
+}
+
+// Load reads one document strictly: an unknown or missing key, a value out of
+// range or anything after the document is an error that names the file and the key.
+func Load[D Document](path string) (D, error) {
+	var d D
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return d, fmt.Errorf("read settings: %w", err)
+	}
+	if err := decode(b, &d); err != nil {
+		return d, fmt.Errorf("read settings %s: %w", path, err)
+	}
+	return d, nil
+}
+
+func decode[D Document](b []byte, d *D) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(d); err != nil {
+		return err
+	}
+	if dec.More() {
+		return errors.New("there is more after the document")
+	}
+	return any(d).(interface{ Validate() error }).Validate()
+}
+
+// Render is the inverse of Load, for images; it refuses what Load would refuse.
+func Render[D Document](d D) ([]byte, error) {
+	b, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("render settings: %w", err)
+	}
+	b = append(b, '\n')
+	var back D
+	if err := decode(b, &back); err != nil {
+		return nil, fmt.Errorf("render settings: %w", err)
+	}
+	return b, nil
+}
+
+// Credential reads one secret from $CREDENTIALS_DIRECTORY, without the newline
+// that may end it.
+func Credential(name string) (string, error) {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	if dir == "" {
+		return "", fmt.Errorf("read credential %s: CREDENTIALS_DIRECTORY is not set", name)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return "", fmt.Errorf("read credential %s: %w", name, err)
+	}
+	return strings.TrimRight(string(b), "\n"), nil
+}
+
+// Duration is a time.Duration written as Go writes it: "15m", "720h".
+type Duration time.Duration
+
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = Duration(v)
+	return err
+}
+
+// problems gathers what is wrong with a document, each with its key.
+type problems []error
+
+func (p *problems) check(ok bool, key, format string, args ...any) {
+	if !ok {
+		*p = append(*p, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	}
+}
+
+func (p *problems) addr(key, v string) {
+	host, port, err := net.SplitHostPort(v)
+	p.check(err == nil && host != "" && port != "", key, "%q is not host:port", v)
+}
+
+func (p *problems) url(key, v string) {
+	u, err := url.Parse(v)
+	p.check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", key, "%q is not an http or https URL", v)
+}
+
+func (p *problems) count(key string, v, min, max int) {
+	p.check(v >= min && v <= max, key, "%d is out of range: accepted is %d to %d", v, min, max)
+}
+
+func (p *problems) process(d Process) {
+	p.check(d.Stack != "", "stack", "is missing")
+	p.check(d.Machine != "", "machine", "is missing")
+	p.check(d.Release != "", "release", "is missing")
+	p.addr("admin", d.Admin)
+	if d.SentryDSN != "" {
+		p.url("sentryDSN", d.SentryDSN)
+	}
+	p.check(d.Stop > 0, "stop", "must be positive, such as 25s")
+}
+
+func (p *problems) stores(d Stores) {
+	if err := d.Shards.Validate(); err != nil {
+		*p = append(*p, fmt.Errorf("shards: %w", err))
+	}
+	p.addr("pooler", d.Pooler)
+	p.count("connectionsPerDatabase", int(d.ConnectionsPerDatabase), 1, 1000)
+	p.check(len(d.Redis) > 0, "redis", "names no address")
+	for _, a := range d.Redis {
+		p.addr("redis", a)
+	}
+	for _, a := range d.Memcached {
+		p.addr("memcached", a)
+	}
+	if d.Storage.Endpoint != "" {
+		p.url("storage.endpoint", d.Storage.Endpoint)
+	}
+	p.check(d.Storage.Region != "", "storage.region", "is missing")
+	p.check(d.Storage.Uploads != "", "storage.uploads", "is missing")
+	p.check(d.Storage.Media != "", "storage.media", "is missing")
+	p.check(d.Storage.Uploads != d.Storage.Media, "storage.media", "is the bucket of the uploads too")
+	p.url("storage.cdn", d.Storage.CDN)
+}
+
+func (p *problems) direct(shards shard.Map, direct []Direct) {
+	named := map[string]bool{}
+	for _, d := range direct {
+		p.addr("direct", d.Addr)
+		named[d.Name] = true
+	}
+	for _, db := range shards.Databases {
+		p.check(named[db.Name], "direct", "lacks database %s of the shard map", db.Name)
+	}
+	p.check(len(direct) == len(shards.Databases), "direct", "names %d databases, the shard map %d", len(direct), len(shards.Databases))
+}
+
+// Validate says what is wrong with the document, key by key.
+func (d API) Validate() error {
+	var p problems
+	p.process(d.Process)
+	p.stores(d.Stores)
+	p.addr("listen", d.Listen)
+	p.check(d.Upload.MaxBytes > 0, "upload.maxBytes", "must be positive")
+	p.check(d.Upload.Expires > 0, "upload.expires", "must be positive")
+	p.check(d.Session > 0, "session", "must be positive")
+	for _, n := range d.TrustedProxies {
+		_, _, err := net.ParseCIDR(n)
+		p.check(err == nil, "trustedProxies", "%q is not a network such as 10.0.0.0/8", n)
+	}
+	return errors.Join(p...)
+}
+
+// Validate says what is wrong with the document, key by key.
+func (d Worker) Validate() error {
+	var p problems
+	p.process(d.Process)
+	p.stores(d.Stores)
+	p.direct(d.Shards, d.Direct)
+	p.count("slots.photo", d.Slots.Photo, 0, 1000)
+	p.count("slots.fanOut", d.Slots.FanOut, 0, 1000)
+	p.count("slots.follow", d.Slots.Follow, 0, 1000)
+	p.check(d.Slots != Slots{}, "slots", "must not all be zero")
+	p.count("maxPixels", d.MaxPixels, 1, 1<<30)
+	p.count("feedLength", d.FeedLength, 1, 10000)
+	return errors.Join(p...)
+}
+
+// Validate says what is wrong with the document, key by key.
+func (d Push) Validate() error {
+	var p problems
+	p.process(d.Process)
+	p.stores(d.Stores)
+	p.direct(d.Shards, d.Direct)
+	p.count("slots", d.Slots, 1, 1000)
+	p.url("apns.url", d.APNs.URL)
+	p.check(d.APNs.TeamID != "", "apns.teamID", "is missing")
+	p.check(d.APNs.KeyID != "", "apns.keyID", "is missing")
+	p.check(d.APNs.Topic != "", "apns.topic", "is missing")
+	return errors.Join(p...)
+}
+
+// Validate says what is wrong with the document, key by key.
+func (d Migrate) Validate() error {
+	var p problems
+	if err := d.Shards.Validate(); err != nil {
+		p = append(p, fmt.Errorf("shards: %w", err))
+	}
+	p.direct(d.Shards, d.Direct)
+	return errors.Join(p...)
+}
+
+// Validate says what is wrong with the document, key by key.
+func (d Standin) Validate() error {
+	var p problems
+	p.addr("admin", d.Admin)
+	p.addr("apns", d.APNs)
+	p.addr("facebook", d.Facebook)
+	p.addr("twitter", d.Twitter)
+	p.addr("sentry", d.Sentry)
+	p.check(d.TeamID != "", "teamID", "is missing")
+	p.check(d.KeyID != "", "keyID", "is missing")
+	p.check(d.Topic != "", "topic", "is missing")
+	p.check(d.CertFile != "", "certFile", "is missing")
+	return errors.Join(p...)
+}
