@@ -1,12 +1,15 @@
 package images
 
 import (
+	"net"
+	"path"
+	"strconv"
 	"time"
 
 	"github.com/burbn/burbn/services/shard"
 )
 
-// Role is what a machine does: the name of a folder beside this file.
+// Role is what a machine does; it decides of which parts the machine is made.
 type Role string
 
 const (
@@ -34,8 +37,44 @@ type Machine struct {
 	Role  Role
 	Index int    // from 1, within the role
 	Addr  string // AWS: a name in the private zone; local: "127.10.6.3"
-	Root  string // AWS: "/"; local: "<state>/postgres-03"
+	Root  string // AWS: "/"; local: "<state>/postgres-03"; empty: run by the cloud, only an address to others
 }
+
+// Managed says that the cloud runs the machine, so that it has no image.
+func (m Machine) Managed() bool { return m.Root == "" }
+
+// Path is where an absolute path of the machine lies: below its Root.
+func (m Machine) Path(p string) string { return path.Join(m.Root, p) }
+
+// At is the address of a port of the machine: "127.10.6.3:5432".
+func (m Machine) At(p Port) string { return net.JoinHostPort(m.Addr, strconv.Itoa(int(p))) }
+
+// Port is where a service listens, on every machine that has it.
+type Port int
+
+const (
+	PortHTTP              Port = 8080 // load balancer, nginx, API, CDN
+	PortAdmin             Port = 8081 // our services: /healthz, /readyz, /metrics
+	PortStatus            Port = 8082 // nginx: /healthz, /stub_status
+	PortBalancerStatus    Port = 8404 // HAProxy: /healthz, /metrics
+	PortStorage           Port = 9000
+	PortPostgres          Port = 5432
+	PortPgBouncer         Port = 6432
+	PortRedis             Port = 6379
+	PortRedisBus          Port = 16379
+	PortMemcached         Port = 11211
+	PortPrometheus        Port = 9090
+	PortAlertmanager      Port = 9093
+	PortNodeExporter      Port = 9100
+	PortNginxExporter     Port = 9113
+	PortRedisExporter     Port = 9121
+	PortMemcachedExporter Port = 9150
+	PortPostgresExporter  Port = 9187
+	PortAPNs              Port = 8443 // the stand-ins
+	PortFacebook          Port = 8090
+	PortTwitter           Port = 8091
+	PortSentry            Port = 8092
+)
 
 // Placement is the whole topology with its machines placed: what each machine is
 // told of the others. It holds no secret and nothing that only a running cloud
@@ -59,12 +98,16 @@ type Placement struct {
 	FeedLength     int
 	MemcachedMB    int // memory of one node
 	RedisMB        int
-	// PostgresConnections is max_connections of every database.
+	// PostgresConnections is max_connections of every database; see PoolSize.
 	PostgresConnections int
 	ScrapeInterval      time.Duration
 
-	Region    string
-	Buckets   Buckets
+	Region  string
+	Buckets Buckets
+	// CDN is the prefix of every photo's URL; empty: the machine of that role.
+	CDN string
+	// TLS says that PostgreSQL and Redis are reached over TLS.
+	TLS       bool
 	APNs      APNs
 	SentryDSN string // without key
 	// RunAs is the account of every unit; empty: the one who provisions.
@@ -79,12 +122,13 @@ type Slots struct{ Photo, FanOut, Follow int }
 // Buckets are the names of the two buckets.
 type Buckets struct{ Uploads, Media string }
 
-// APNs says where pushes go and as whom.
+// APNs says where pushes go and as whom. An empty CAFile trusts the stand-in's
+// certificate where there is a stand-in, and else the system's authorities alone.
 type APNs struct{ URL, CAFile, TeamID, KeyID, Topic string }
 
 // Programs are the absolute paths of what the project builds itself; everything
 // else comes from Debian's packages at its usual path.
-type Programs struct{ API, Worker, Push, Migrate, Standin, S3, MemcachedExporter string }
+type Programs struct{ API, Worker, Push, Migrate, Buckets, Standin, S3, MemcachedExporter string }
 
 // Of are the machines of one role, in order.
 func (p Placement) Of(role Role) []Machine {

@@ -1,6 +1,10 @@
 package images
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Image is everything that a machine of a role contains beyond its packages.
 type Image struct {
@@ -20,6 +24,9 @@ type File struct {
 // tested there is what runs here.
 type Unit struct {
 	Name string // "pgbouncer"
+	// Once says that the unit is a task: it has done its work when it exits 0, may
+	// run any number of times, and is given Ready.Timeout for it.
+	Once bool
 	// Files are the paths of what the unit reads; a change of theirs reloads or
 	// restarts it. The unit file itself is among them.
 	Files []string
@@ -30,8 +37,10 @@ type Unit struct {
 	Dir   string // WorkingDirectory
 	// Credentials are LoadCredential=: files in $CREDENTIALS_DIRECTORY.
 	Credentials []Credential
-	StopSignal  string        // KillSignal: "TERM"
-	StopTimeout time.Duration // TimeoutStopSec
+	// CredentialsDir is $CREDENTIALS_DIRECTORY. The unit's files name it too.
+	CredentialsDir string
+	StopSignal     string        // KillSignal: "TERM"
+	StopTimeout    time.Duration // TimeoutStopSec
 	// ReloadSignal is what ExecReload sends the main process ("HUP"); empty: a
 	// change of files restarts the unit.
 	ReloadSignal string
@@ -41,10 +50,11 @@ type Unit struct {
 	Ready  Ready
 }
 
-// Ready says when a unit is up. One of HTTP and TCP is set.
+// Ready says when a unit is up. One of HTTP, TCP and Exec is set, none for a unit
+// that runs once.
 type Ready struct {
-	HTTP    string // URL that answers 2xx
-	TCP     string // host:port that accepts
+	HTTP    string   // URL that answers 2xx
+	TCP     string   // host:port that accepts
 	Exec    []string // command that exits 0
 	Timeout time.Duration
 }
@@ -55,4 +65,48 @@ type Credential struct {
 	// Template is the file's content with each {{name}} standing for the secret of
 	// that name: "requirepass {{redis-password}}\n".
 	Template string
+}
+
+// Secrets are the names of the secrets that the credential is made of.
+func (c Credential) Secrets() []string {
+	var names []string
+	// What is wrong with a template is said when it is filled.
+	_, _ = c.expand(func(name string) (string, error) {
+		names = append(names, name)
+		return "", nil
+	})
+	return names
+}
+
+// Fill is the credential's content, given the secrets by name. A secret that is
+// not there is an error.
+func (c Credential) Fill(secrets map[string]string) (string, error) {
+	return c.expand(func(name string) (string, error) {
+		s, ok := secrets[name]
+		if !ok {
+			return "", fmt.Errorf("credential %s: there is no secret %q", c.Name, name)
+		}
+		return s, nil
+	})
+}
+
+func (c Credential) expand(secret func(name string) (string, error)) (string, error) {
+	var b strings.Builder
+	for rest := c.Template; ; {
+		text, after, open := strings.Cut(rest, "{{")
+		b.WriteString(text)
+		if !open {
+			return b.String(), nil
+		}
+		name, tail, closed := strings.Cut(after, "}}")
+		if !closed {
+			return "", fmt.Errorf("credential %s: a {{ without }}", c.Name)
+		}
+		s, err := secret(name)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(s)
+		rest = tail
+	}
 }

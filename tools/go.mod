@@ -3,6 +3,7 @@ module github.com/burbn/burbn/tools
 go 1.26.0
 
 tool (
+	github.com/polyfloyd/go-errorlint
 	github.com/prometheus/memcached_exporter/cmd/memcached_exporter
 	github.com/pulumi/pulumi/pkg/v3/cmd/pulumi
 	github.com/versity/versitygw/cmd/versitygw
@@ -223,6 +224,7 @@ require (
 	github.com/pkg/xattr v0.4.12 // indirect
 	github.com/planetscale/vtprotobuf v0.6.1-0.20240319094008-0393e58bdf10 // indirect
 	github.com/pmezard/go-difflib v1.0.1-0.20181226105442-5d4384ee4fb2 // indirect
+	github.com/polyfloyd/go-errorlint v1.8.0 // indirect
 	github.com/power-devops/perfstat v0.0.0-20210106213030-5aafc221ea8c // indirect
 	github.com/prometheus/client_golang v1.19.0 // indirect
 	github.com/prometheus/client_model v0.6.2 // indirect

@@ -218,7 +218,7 @@ func (r *reader) topology(s *section) Topology {
 	return t
 }
 
-// What texts are accepted. A database's name carries its number rather than its
+// What texts are accepted. A database's name carries its number, which is not its
 // place in the list, so that one put between two others moves the address and the
 // data of neither.
 const (
@@ -233,8 +233,13 @@ const (
 func (r *reader) shards(s *section, count int, postgres *section) shard.Map {
 	m := shard.Map{Count: count}
 	before := len(r.problems)
-	for _, d := range postgres.list("databases") {
-		name := d.text("name", databaseName, "the name of the machine, postgres-01 to postgres-99")
+	databases := postgres.list("databases")
+	for _, d := range databases {
+		accepted := fmt.Sprintf("the name of the machine, postgres-01 to postgres-%02d for %d databases", len(databases), len(databases))
+		name := d.text("name", databaseName, accepted)
+		if DatabaseIndex(name) > len(databases) {
+			r.refuse(d.values["name"], d.path("name"), "%q is not accepted: accepted is %s", name, accepted)
+		}
 		shards := d.text("shards", shardRange, "the first and the last logical shard, such as 0-127")
 		d.close()
 		if from, to, ok := strings.Cut(shards, "-"); ok {

@@ -13,7 +13,7 @@ import (
 	"github.com/burbn/burbn/infra/topology"
 )
 
-// stack is the folder of the stack files.
+// stacks is the folder of the stack files.
 const stacks = "../../stacks"
 
 // value is the configuration value of a stack file, as YAML.
@@ -134,7 +134,9 @@ func TestRefusals(t *testing.T) {
 		{"database named twice", "postgres-02", "postgres-01", []string{
 			`burbn:topology.postgres.databases: database "postgres-01": the name must be given, once`}},
 		{"odd database name", "postgres-02", "Postgres_2", []string{
-			`burbn:topology.postgres.databases[1].name: "Postgres_2" is not accepted: accepted is the name of the machine, postgres-01 to postgres-99`}},
+			`burbn:topology.postgres.databases[1].name: "Postgres_2" is not accepted: accepted is the name of the machine, postgres-01 to postgres-02 for 2 databases`}},
+		{"database number left out", "postgres-02", "postgres-03", []string{
+			`burbn:topology.postgres.databases[1].name: "postgres-03" is not accepted: accepted is the name of the machine, postgres-01 to postgres-02 for 2 databases`}},
 		{"odd range", "128-255", "128..255", []string{
 			`burbn:topology.postgres.databases[1].shards: "128..255" is not accepted: accepted is the first and the last logical shard, such as 0-127`}},
 		{"APNs key id", "keyID: BURBNKEY01", "keyID: key", []string{

@@ -133,7 +133,9 @@ func walk(b []byte) (icc []byte, scans int) {
 		if i < 0 {
 			break
 		}
-		b = bytes.TrimLeft(b[i:], "\xff") // any number of them begins a marker
+		for b = b[i:]; len(b) > 0 && b[0] == 0xff; { // any number of them begins a marker
+			b = b[1:]
+		}
 		if len(b) < 3 {
 			break
 		}

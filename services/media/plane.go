@@ -20,12 +20,12 @@ func (p plane) row(y int) []byte { return p.pix[y*p.stride:][:p.w] }
 
 // resize makes a plane of another size. What is to become much smaller is first
 // averaged in squares of whole samples, which is several times faster, down to no
-// less than twice the size, below which it would show.
+// less than one and a half times the size, below which it would show.
 func (p plane) resize(w, h int) plane {
 	if w == p.w && h == p.h {
 		return p
 	}
-	if k := min(p.w/(2*w), p.h/(2*h)); k > 1 {
+	if k := min(2*p.w/(3*w), 2*p.h/(3*h)); k > 1 {
 		p = p.shrink(k)
 	}
 	return p.resample(w, h)
@@ -35,22 +35,24 @@ func (p plane) resize(w, h int) plane {
 // the lower edge.
 func (p plane) shrink(k int) plane {
 	out := newPlane((p.w+k-1)/k, (p.h+k-1)/k)
-	sums := make([]uint32, out.w)
+	columns := make([]uint32, p.w)
 	for y := range out.h {
-		clear(sums)
+		clear(columns)
 		rows := min(k, p.h-y*k)
 		for r := range rows {
-			in := p.row(y*k + r)
-			for x := range sums {
-				var sum uint32
-				for _, v := range in[x*k : min(x*k+k, len(in))] {
-					sum += uint32(v)
-				}
-				sums[x] += sum
+			for x, v := range p.row(y*k + r)[:len(columns)] {
+				columns[x] += uint32(v)
 			}
 		}
-		for x, sum := range sums {
-			n := uint32(rows * min(k, p.w-x*k))
+		rest := columns
+		for x := range out.w {
+			square := rest[:min(k, len(rest))]
+			rest = rest[len(square):]
+			var sum uint32
+			for _, v := range square {
+				sum += v
+			}
+			n := uint32(rows * len(square))
 			out.pix[y*out.w+x] = byte((sum + n/2) / n)
 		}
 	}

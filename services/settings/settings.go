@@ -74,6 +74,8 @@ type API struct {
 	Listen  string   `json:"listen"` // "127.10.3.1:8080"
 	Upload  Upload   `json:"upload"`
 	Session Duration `json:"session"` // life of a log-in
+	// FeedLength is how many photos a feed keeps.
+	FeedLength int `json:"feedLength"`
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []string `json:"trustedProxies"`
 }
@@ -293,6 +295,7 @@ func (d API) Validate() error {
 	p.check(d.Upload.MaxBytes > 0, "upload.maxBytes", "must be positive")
 	p.check(d.Upload.Expires > 0, "upload.expires", "must be positive")
 	p.check(d.Session > 0, "session", "must be positive")
+	p.count("feedLength", d.FeedLength, 1, 10000)
 	for _, n := range d.TrustedProxies {
 		_, _, err := net.ParseCIDR(n)
 		p.check(err == nil, "trustedProxies", "%q is not a network such as 10.0.0.0/8", n)

@@ -11,12 +11,13 @@ CREATE SEQUENCE id_sequence;
 
 -- 41 bits of milliseconds since 2026-01-01T00:00:00Z (id.Epoch), 13 of the
 -- shard, 10 of the sequence. In order to the millisecond, and unique as long as
--- the shard makes no more than 1,024 in one.
+-- the shard makes no more than 1,024 in the time that one call may take; beyond
+-- that an insert fails on its primary key.
 CREATE FUNCTION next_id() RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
-  RETURN (floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint - 1767225600000) << 23
-    | {{shard}} << 10
-    | nextval('{{schema}}.id_sequence') % 1024;
+  RETURN ((floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint - 1767225600000) << 23)
+    | ({{shard}} << 10)
+    | (nextval('{{schema}}.id_sequence') % 1024);
 END $$;
 
 -- A claimed name lies on the shard of its hash, in the form in which names are

@@ -1,0 +1,129 @@
+package images
+
+import (
+	"time"
+
+	"github.com/burbn/burbn/services/settings"
+)
+
+const (
+	// stopTime is how long a service may finish what it has begun. The units'
+	// TimeoutStopSec is longer, so that it is the service that gives up first.
+	stopTime = 25 * time.Second
+	// clientConnections bounds a process's connections to its own pooler, for each
+	// database. They are cheap: what PostgreSQL sees is the pooler's PoolSize.
+	clientConnections = 16
+	// poolerStep is the number of poolers by which capacity is planned.
+	poolerStep = 8
+)
+
+// PoolSize is how many connections each pooler may hold to each database, so that
+// all poolers together take three quarters of what the database accepts; the rest
+// is for LISTEN, replication, monitoring and people.
+//
+// It is cut for the number of poolers rounded up to the next multiple of eight: a
+// machine more or less seldom changes the files of all the others.
+func (p Placement) PoolSize() int {
+	poolers := len(p.Of(API)) + len(p.Of(Worker)) + len(p.Of(Push))
+	poolers = (poolers + poolerStep - 1) / poolerStep * poolerStep
+	return max(1, p.PostgresConnections*3/4/max(poolers, poolerStep))
+}
+
+// document is the settings document of a part, nil if it has none.
+func (p Placement) document(part string, m Machine) ([]byte, error) {
+	switch part {
+	case "api":
+		return settings.Render(settings.API{
+			Process:        p.process(m),
+			Stores:         p.stores(m),
+			Listen:         m.At(PortHTTP),
+			Upload:         settings.Upload{MaxBytes: p.MaxUploadBytes, Expires: settings.Duration(p.UploadExpires)},
+			Session:        settings.Duration(p.Session),
+			FeedLength:     p.FeedLength,
+			TrustedProxies: []string{p.Network},
+		})
+	case "worker", "buckets":
+		return settings.Render(settings.Worker{
+			Process:    p.process(m),
+			Stores:     p.stores(m),
+			Direct:     p.direct(),
+			Slots:      settings.Slots(p.WorkerSlots),
+			MaxPixels:  p.MaxPixels,
+			FeedLength: p.FeedLength,
+		})
+	case "push":
+		apns := settings.APNs(p.APNs)
+		if apns.CAFile == "" && len(p.Of(Standin)) > 0 {
+			apns.CAFile = m.Path(credentialsDir("push") + "/apns-tls-cert")
+		}
+		return settings.Render(settings.Push{
+			Process: p.process(m),
+			Stores:  p.stores(m),
+			Direct:  p.direct(),
+			Slots:   p.PushSlots,
+			APNs:    apns,
+		})
+	case "migrate":
+		return settings.Render(settings.Migrate{Shards: p.Shards, Direct: p.direct()})
+	case "standin":
+		return settings.Render(settings.Standin{
+			Admin:    m.At(PortAdmin),
+			APNs:     m.At(PortAPNs),
+			Facebook: m.At(PortFacebook),
+			Twitter:  m.At(PortTwitter),
+			Sentry:   m.At(PortSentry),
+			TeamID:   p.APNs.TeamID,
+			KeyID:    p.APNs.KeyID,
+			Topic:    p.APNs.Topic,
+			CertFile: m.Path(credentialsDir("standin") + "/apns-tls-cert"),
+		})
+	}
+	return nil, nil
+}
+
+func (p Placement) process(m Machine) settings.Process {
+	return settings.Process{
+		Stack:     p.Stack,
+		Machine:   m.Name,
+		Release:   p.Release,
+		Admin:     m.At(PortAdmin),
+		SentryDSN: p.SentryDSN,
+		Stop:      settings.Duration(stopTime),
+	}
+}
+
+func (p Placement) stores(m Machine) settings.Stores {
+	s := settings.Stores{
+		Shards:                 p.Shards,
+		Pooler:                 m.At(PortPgBouncer),
+		ConnectionsPerDatabase: clientConnections,
+		RedisTLS:               p.TLS,
+		Storage: settings.Storage{
+			Region:  p.Region,
+			Uploads: p.Buckets.Uploads,
+			Media:   p.Buckets.Media,
+			CDN:     p.CDN,
+		},
+	}
+	for _, r := range p.Of(Redis) {
+		s.Redis = append(s.Redis, r.At(PortRedis))
+	}
+	for _, c := range p.Of(Memcached) {
+		s.Memcached = append(s.Memcached, c.At(PortMemcached))
+	}
+	if own := p.Of(Storage); len(own) > 0 {
+		s.Storage.Endpoint = "http://" + own[0].At(PortStorage)
+	}
+	if cdn := p.Of(CDN); s.Storage.CDN == "" && len(cdn) > 0 {
+		s.Storage.CDN = "http://" + cdn[0].At(PortHTTP)
+	}
+	return s
+}
+
+func (p Placement) direct() []settings.Direct {
+	var direct []settings.Direct
+	for _, m := range p.Of(Postgres) {
+		direct = append(direct, settings.Direct{Name: m.Name, Addr: m.At(PortPostgres), TLS: p.TLS})
+	}
+	return direct
+}

@@ -1,0 +1,153 @@
+package provider
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net/netip"
+	"time"
+
+	p "github.com/pulumi/pulumi-go-provider"
+	"github.com/pulumi/pulumi-go-provider/infer"
+)
+
+// Secret is made once and lives in Pulumi's state alone; a change of any input makes
+// another.
+type Secret struct{}
+
+// SecretArgs are the inputs of Secret.
+type SecretArgs struct {
+	Kind   string   `pulumi:"kind"`
+	Length *int     `pulumi:"length,optional"` // of a password
+	Hosts  []string `pulumi:"hosts,optional"`  // of a tls certificate
+}
+
+// SecretState is what Pulumi keeps of a Secret.
+type SecretState struct {
+	SecretArgs
+	Value  string `pulumi:"value" provider:"secret"`
+	Public string `pulumi:"public"`
+}
+
+const (
+	password = "password"
+	ecP256   = "ec-p256"
+	selfTLS  = "tls"
+
+	defaultLength        = 32
+	minLength, maxLength = 16, 128
+	certificateLife      = 10 * 365 * 24 * time.Hour
+)
+
+// Annotate names the resource.
+func (*Secret) Annotate(a infer.Annotator) { a.SetToken("index", "Secret") }
+
+// Check refuses a kind that it does not know and inputs that are not the kind's.
+func (*Secret) Check(ctx context.Context, req infer.CheckRequest) (infer.CheckResponse[SecretArgs], error) {
+	return check(ctx, req, func(args SecretArgs) (wrong []p.CheckFailure) {
+		switch args.Kind {
+		case password, ecP256, selfTLS:
+		default:
+			wrong = append(wrong, failure("kind", "%q is none of %s, %s, %s", args.Kind, password, ecP256, selfTLS))
+		}
+		if args.Length != nil && (args.Kind != password || *args.Length < minLength || *args.Length > maxLength) {
+			wrong = append(wrong, failure("length", "%d: a password alone has one, of %d to %d", *args.Length, minLength, maxLength))
+		}
+		if (len(args.Hosts) > 0) != (args.Kind == selfTLS) {
+			wrong = append(wrong, failure("hosts", "%q: a tls certificate names at least one, and nothing else any", args.Hosts))
+		}
+		return wrong
+	})
+}
+
+// Create makes the secret.
+func (*Secret) Create(_ context.Context, req infer.CreateRequest[SecretArgs]) (infer.CreateResponse[SecretState], error) {
+	resp := infer.CreateResponse[SecretState]{ID: req.Name, Output: SecretState{SecretArgs: req.Inputs}}
+	if req.DryRun {
+		return resp, nil
+	}
+	var err error
+	resp.Output.Value, resp.Output.Public, err = req.Inputs.make()
+	if err != nil {
+		err = fmt.Errorf("make a secret of kind %s: %w", req.Inputs.Kind, err)
+	}
+	return resp, err
+}
+
+func (args SecretArgs) make() (value, public string, err error) {
+	if args.Kind == password {
+		n := defaultLength
+		if args.Length != nil {
+			n = *args.Length
+		}
+		value, err = newPassword(n)
+		return value, "", err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return "", "", err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return "", "", err
+	}
+	value = encodePEM("PRIVATE KEY", private)
+	if args.Kind == selfTLS {
+		certificate, err := selfSigned(key, args.Hosts)
+		return value, encodePEM("CERTIFICATE", certificate), err
+	}
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	return value, encodePEM("PUBLIC KEY", der), err
+}
+
+// newPassword is n letters and digits, which need no quoting anywhere.
+func newPassword(n int) (string, error) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	letters := make([]byte, n)
+	for i := range letters {
+		at, err := rand.Int(rand.Reader, big.NewInt(int64(len(alphabet))))
+		if err != nil {
+			return "", err
+		}
+		letters[i] = alphabet[at.Int64()]
+	}
+	return string(letters), nil
+}
+
+// selfSigned is a certificate that its clients trust by having it, as there is no
+// authority behind it.
+func selfSigned(key *ecdsa.PrivateKey, hosts []string) ([]byte, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber:          serial,
+		Subject:               pkix.Name{CommonName: hosts[0]},
+		NotBefore:             now.Add(-time.Hour),
+		NotAfter:              now.Add(certificateLife),
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+	}
+	for _, host := range hosts {
+		if addr, err := netip.ParseAddr(host); err == nil {
+			template.IPAddresses = append(template.IPAddresses, addr.AsSlice())
+		} else {
+			template.DNSNames = append(template.DNSNames, host)
+		}
+	}
+	return x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+}
+
+func encodePEM(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}
