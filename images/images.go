@@ -23,7 +23,7 @@ import (
 	"text/template"
 )
 
-//go:embed */etc */usr sandbox.conf
+//go:embed */etc */usr shared
 var tree embed.FS
 
 const (
@@ -183,7 +183,7 @@ func (v view) render(file, at string) (string, error) {
 		// Nowhere else, so that no secret can end up in a file.
 		funcs["secret"] = func(name string) string { return "{{" + name + "}}" }
 	}
-	t, err := template.New(file).Option("missingkey=error").Funcs(funcs).ParseFS(tree, "sandbox.conf")
+	t, err := template.New(file).Option("missingkey=error").Funcs(funcs).ParseFS(tree, "shared/*")
 	if err == nil {
 		t, err = t.Parse(string(b))
 	}

@@ -114,6 +114,7 @@ func command(ctx context.Context, u Unit, argv []string) *exec.Cmd {
 	}
 	c := exec.CommandContext(ctx, "setpriv", append(prefix, argv...)...)
 	c.Dir = "/"
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as systemd and supervisord do
 	c.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "CREDENTIALS_DIRECTORY=" + u.CredentialsDir}
 	for k, v := range u.Env {
 		c.Env = append(c.Env, k+"="+v)
@@ -155,7 +156,7 @@ func start(t *testing.T, u Unit) *process {
 	t.Cleanup(func() {
 		p.stop(t)
 		log.Close()
-		if t.Failed() {
+		if t.Failed() && testing.Verbose() {
 			t.Logf("%s:\n%s", u.Name, p.output(t))
 		}
 	})

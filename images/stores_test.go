@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +36,6 @@ func ask(t *testing.T, addr, user, password, database, query string) string {
 
 func TestPostgresReplicatesAndPoolerReachesIt(t *testing.T) {
 	p := running(t)
-	p.Machines = append(p.only(Postgres, Replica).Machines, p.Of(API)...)
 	primary, replica := p.Of(Postgres)[0], p.Of(Replica)[0]
 	s := secrets()
 
@@ -96,5 +96,69 @@ func TestPostgresReplicatesAndPoolerReachesIt(t *testing.T) {
 	start(t, server.unit)
 	if got := ask(t, primary.At(PortPostgres), "burbn_owner", owner, "burbn", "SELECT n FROM s.t"); got != "42" {
 		t.Errorf("after a restart: got %q", got)
+	}
+}
+
+// redisCLI asks one Redis node.
+func redisCLI(ctx context.Context, m Machine, args ...string) (string, error) {
+	c := exec.CommandContext(ctx, "redis-cli", append([]string{"-e", "-c", "-h", m.Addr, "-p", fmt.Sprint(int(PortRedis))}, args...)...)
+	c.Env = []string{"REDISCLI_AUTH=" + secrets()["redis-password"]}
+	out, err := c.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("redis-cli %q: %w: %s", args, err, out)
+	}
+	return strings.TrimSpace(string(out)), err
+}
+
+func TestRedisClusterFormsHealsAndGrows(t *testing.T) {
+	p := running(t)
+	masters := p.Of(Redis)
+	extra := Machine{Name: "redis-04", Role: Redis, Index: 4, Addr: strings.TrimSuffix(masters[0].Addr, ".1") + ".4",
+		Root: strings.TrimSuffix(masters[0].Root, "01") + "04"}
+	node := map[string]*process{}
+	for _, m := range masters {
+		node[m.Name] = startAll(t, m, p, "redis")["redis"]
+	}
+	join := install(t, masters[0], p)["redis-cluster"]
+
+	// As if the first run had been killed half-way.
+	if _, err := redisCLI(t.Context(), masters[0], "CLUSTER", "ADDSLOTSRANGE", "0", "5460"); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	run(t, join)
+	t.Logf("joined after %s", time.Since(began))
+	began = time.Now()
+	run(t, join)
+	t.Logf("again: %s", time.Since(began))
+
+	for i := range 100 {
+		if out, err := redisCLI(t.Context(), masters[i%3], "SET", fmt.Sprint("key", i), "value"); err != nil || out != "OK" {
+			t.Fatalf("SET: %s, %v", out, err)
+		}
+	}
+	c := exec.CommandContext(t.Context(), "redis-cli", "-h", masters[0].Addr, "-e", "PING")
+	if out, err := c.CombinedOutput(); err == nil || !strings.Contains(string(out), "NOAUTH") {
+		t.Errorf("without a password: %s", out)
+	}
+
+	// Everything written has at least reached the kernel: a killed node loses none.
+	victim := node["redis-02"]
+	victim.cmd.Process.Kill()
+	<-victim.exited
+	start(t, victim.unit)
+
+	p.Machines = append(p.Machines, extra)
+	startAll(t, extra, p, "redis")
+	run(t, install(t, masters[0], p)["redis-cluster"])
+	nodes, err := redisCLI(t.Context(), extra, "CLUSTER", "NODES")
+	if err != nil || len(regexp.MustCompile(`connected \d`).FindAllString(nodes, -1)) != 4 {
+		t.Errorf("four masters with slots: got %v\n%s", err, nodes)
+	}
+	for i := range 100 {
+		out, err := redisCLI(t.Context(), extra, "GET", fmt.Sprint("key", i))
+		if err != nil || out != "value" {
+			t.Fatalf("GET key%d: %q, %v", i, out, err)
+		}
 	}
 }

@@ -2,8 +2,10 @@ package images
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"text/template"
+	"time"
 )
 
 // view is what a template sees: the fields and methods of the machine and of the
@@ -20,8 +22,7 @@ func (v view) funcs() template.FuncMap {
 		// credential is where the unit finds a credential, for what cannot read the
 		// environment: systemd promises this path.
 		"credential": func(name string) string { return v.Path(credentialsDir(v.Unit)) + "/" + name },
-		"join":       strings.Join,
-		"add":        func(a, b int) int { return a + b },
+		"quoteMeta":  regexp.QuoteMeta,
 	}
 	for name, port := range map[string]Port{
 		"http": PortHTTP, "admin": PortAdmin, "status": PortStatus, "balancerStatus": PortBalancerStatus,
@@ -137,6 +138,11 @@ func (v view) Jobs() []job {
 		}
 	}
 	return append(jobs, node)
+}
+
+// PostgresScrapeInterval leaves the exporter half a second for each database.
+func (v view) PostgresScrapeInterval() time.Duration {
+	return max(v.ScrapeInterval, time.Duration(len(v.Databases()))*time.Second/2+3*time.Second).Round(time.Second)
 }
 
 // Databases are the primaries and the replicas, in the order of their roles.

@@ -13,11 +13,13 @@ import (
 	"github.com/burbn/burbn/infra/topology"
 )
 
-func main() { pulumi.Run(program) }
+func main() {
+	pulumi.Run(func(ctx *pulumi.Context) error { return program(ctx, ctx.RootDirectory()) })
+}
 
 // program parses, places, renders and deploys. Until deploy nothing is touched but
 // the checkout's bin folder.
-func program(ctx *pulumi.Context) error {
+func program(ctx *pulumi.Context, checkout string) error {
 	doc, ok := ctx.GetConfig(topology.Key)
 	if !ok {
 		return fmt.Errorf("the configuration of stack %s has no %s", ctx.Stack(), topology.Key)
@@ -26,7 +28,7 @@ func program(ctx *pulumi.Context) error {
 	if err != nil {
 		return fmt.Errorf("the configuration of stack %s is not accepted:\n%w", ctx.Stack(), err)
 	}
-	built, err := release.Build(ctx.Context(), ctx.RootDirectory(), func(packages int) {
+	built, err := release.Build(ctx.Context(), checkout, func(packages int) {
 		// Nothing but a message, which the next one replaces.
 		_ = ctx.Log.Info(fmt.Sprintf("building the services: %d packages", packages), &pulumi.LogArgs{Ephemeral: true})
 	})
@@ -36,7 +38,7 @@ func program(ctx *pulumi.Context) error {
 
 	switch t.Target {
 	case topology.Local:
-		site := local.Here(ctx.RootDirectory(), ctx.Stack())
+		site := local.Here(checkout, ctx.Stack())
 		placement := local.Place(t, site, built)
 		images, err := local.Render(placement)
 		if err != nil {

@@ -7,11 +7,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -81,6 +83,8 @@ func inspect(ctx context.Context, s *stack) report {
 			next++
 			p, known := running[m.Name+"."+u.Name]
 			switch {
+			case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+				ur.Problem = "the stack's supervisor does not run"
 			case err != nil:
 				ur.Problem = err.Error()
 			case !known:
@@ -166,8 +170,6 @@ func check(ctx context.Context, r images.Ready) error {
 	return nil
 }
 
-var errUnhealthy = errors.New("not healthy")
-
 func status(flags *flag.FlagSet) action {
 	name := stackFlag(flags)
 	asJSON := flags.Bool("json", false, "as JSON")
@@ -205,7 +207,7 @@ func (r report) err() error {
 	if n == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d of %d machines of the stack %s are %w", n, len(r.Machines), r.Stack, errUnhealthy)
+	return fmt.Errorf("%d of %d machines of the stack %s are not healthy", n, len(r.Machines), r.Stack)
 }
 
 func (r report) write(w io.Writer) error {
@@ -294,15 +296,13 @@ func awaitHealth(ctx context.Context, c console, s *stack) error {
 			fmt.Fprintf(c.err, "all %d machines of the stack %s are healthy\n", len(r.Machines), r.Stack)
 			return nil
 		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("wait: %w: %w: %s", ctx.Err(), r.err(), first)
-		}
 		if healthy != said {
 			fmt.Fprintf(c.err, "%d of %d machines are healthy; %s\n", healthy, len(r.Machines), first)
 			said = healthy
 		}
 		select {
 		case <-ctx.Done():
+			return fmt.Errorf("wait: %w: %w: %s", ctx.Err(), r.err(), first)
 		case <-tick.C:
 		}
 	}

@@ -14,10 +14,14 @@ import (
 
 // makeSecrets makes the stack's secrets, once: Pulumi keeps them, encrypted.
 func (d *deployment) makeSecrets() error {
-	d.secrets = pulumi.StringMap{}
+	d.secrets = pulumi.StringMap{
+		// A name rather than a secret: a bucket belongs to the key that made it, and
+		// buckets outlive the stack's secrets.
+		"storage-access-key": pulumi.String("burbn"),
+	}
 	for _, name := range []string{
 		"postgres-owner-password", "postgres-app-password", "postgres-replication-password", "postgres-monitor-password",
-		"redis-password", "storage-access-key", "storage-secret-key", "token-key", "sentry-key",
+		"redis-password", "storage-secret-key", "token-key", "sentry-key",
 	} {
 		s, err := host.NewSecret(d.ctx, name, &host.SecretArgs{Kind: host.Password, Length: 40})
 		if err != nil {

@@ -104,9 +104,13 @@ func compile(ctx context.Context, dir string, args []string, progress func(int))
 	}
 	var complaint strings.Builder
 	packages := 0
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if line := lines.Text(); strings.ContainsAny(line, " :") {
-			complaint.WriteString("\n" + line)
+	for in := bufio.NewReader(out); ; {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			break // the compiler has ended, and Wait says how
+		}
+		if strings.ContainsAny(line, " :") {
+			complaint.WriteString("\n" + strings.TrimSuffix(line, "\n"))
 			continue
 		}
 		packages++

@@ -62,16 +62,22 @@ type secrets struct {
 	Postgres, Redis, AccessKey, SecretKey, TokenKey, Sentry string
 }
 
-func loadSecrets() (s secrets, err error) {
-	var errs []error
-	for name, to := range map[string]*string{
+// loadSecrets reads those that the settings ask for: without a DSN nothing is
+// reported, and AWS's own storage knows the machine by its role.
+func loadSecrets(doc settings.API) (s secrets, err error) {
+	want := map[string]*string{
 		"postgres-app-password": &s.Postgres,
 		"redis-password":        &s.Redis,
-		"storage-access-key":    &s.AccessKey,
-		"storage-secret-key":    &s.SecretKey,
 		"token-key":             &s.TokenKey,
-		"sentry-key":            &s.Sentry,
-	} {
+	}
+	if doc.Storage.Endpoint != "" {
+		want["storage-access-key"], want["storage-secret-key"] = &s.AccessKey, &s.SecretKey
+	}
+	if doc.SentryDSN != "" {
+		want["sentry-key"] = &s.Sentry
+	}
+	var errs []error
+	for name, to := range want {
 		*to, err = settings.Credential(name)
 		errs = append(errs, err)
 	}

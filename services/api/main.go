@@ -10,11 +10,13 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"github.com/burbn/burbn/services/kv"
 	"github.com/burbn/burbn/services/settings"
 	"github.com/burbn/burbn/services/telemetry"
 )
@@ -24,25 +26,26 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *path); err != nil {
+	if err := run(ctx, *path, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "api:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, path string) error {
+func run(ctx context.Context, path string, log io.Writer) error {
 	doc, err := settings.Load[settings.API](path)
 	if err != nil {
 		return err
 	}
-	secrets, err := loadSecrets()
+	secrets, err := loadSecrets(doc)
 	if err != nil {
 		return err
 	}
-	process, err := telemetry.New("api", doc.Process, secrets.Sentry, os.Stdout)
+	process, err := telemetry.New("api", doc.Process, secrets.Sentry, log)
 	if err != nil {
 		return err
 	}
+	kv.LogTo(process.Log)
 	a, err := open(ctx, doc, secrets, process)
 	if err != nil {
 		return err

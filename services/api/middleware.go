@@ -32,6 +32,7 @@ func (a *api) observe(c *gin.Context) {
 	}
 	c.Set(requestID, rid)
 	c.Header(requestID, rid)
+	c.Header("Cache-Control", "no-store") // what one may see is not for another
 	ctx, cancel := context.WithTimeout(telemetry.With(c.Request.Context(), slog.String("request", rid)), requestTimeout)
 	defer cancel()
 	c.Request = c.Request.WithContext(ctx)

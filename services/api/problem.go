@@ -128,6 +128,5 @@ func (a *api) answer(c *gin.Context, p problem) {
 		c.Header("Retry-After", "1")
 	}
 	c.Header("Content-Type", "application/problem+json")
-	c.Header("Cache-Control", "no-store")
 	c.JSON(p.Status, p)
 }

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -28,7 +28,7 @@ func badBody(status int, code, detail string) problem {
 
 // readBody reads the JSON body of a request strictly.
 func readBody(c *gin.Context, to any) error {
-	if t, _, err := mime.ParseMediaType(c.ContentType()); err != nil || t != "application/json" {
+	if !strings.EqualFold(c.ContentType(), "application/json") {
 		return badBody(http.StatusUnsupportedMediaType, "unsupported_media_type", "Accepted is Content-Type: application/json.")
 	}
 	b, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
@@ -47,7 +47,7 @@ func decode(b []byte, to any) error {
 	if !utf8.Valid(b) {
 		return badBody(http.StatusBadRequest, "malformed_json", "The body is not UTF-8.")
 	}
-	d := json.NewDecoder(strings.NewReader(string(b)))
+	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	err := d.Decode(to)
 	if err == nil {

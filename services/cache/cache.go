@@ -62,7 +62,7 @@ func (c *Cache) Close() error {
 
 // Forget removes the entries of a table, so that the next read loads them. A node
 // that does not answer keeps its entries, for the table's TTL at most.
-func (c *Cache) Forget(ctx context.Context, table string, ids ...id.ID) {
+func (c *Cache) Forget(_ context.Context, table string, ids ...id.ID) {
 	for _, i := range ids {
 		c.forget(key(table, i))
 	}

@@ -4,12 +4,13 @@
 // An ID is made inside PostgreSQL (next_id() of each logical shard's schema) and
 // says by itself when it was made and on which logical shard its row lives:
 //
-//	 63  62            22            10         0
-//	+---+---------------+-------------+----------+
-//	| 0 | 41 bits of ms | 13 of shard | 10 of seq|
-//	+---+---------------+-------------+----------+
+//	63              22            9          0
+//	+---------------+-------------+-----------+
+//	| 41 bits of ms | 13 of shard | 10 of seq |
+//	+---------------+-------------+-----------+
 //
-// Ids sort by time. This package makes no ids of its own.
+// The highest bit of the time is also the sign of a bigint and stays 0, which
+// leaves 40 bits, or 34 years. Ids sort by time. This package makes no ids of its own.
 package id
 
 import (
@@ -30,7 +31,7 @@ const (
 )
 
 // Epoch is the instant from which the milliseconds of an ID count; they last
-// until September 2095. The migrations carry the same instant.
+// until November 2060. The migrations carry the same instant.
 var Epoch = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // ErrMalformed says that a text is not an ID.

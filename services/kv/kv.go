@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -48,11 +49,25 @@ func Open(stores settings.Stores, password string) *redis.ClusterClient {
 		ClusterStateReloadInterval: 10 * time.Second,
 		FailingTimeoutSeconds:      1,
 		MaintNotificationsConfig:   &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+		NewClient: func(o *redis.Options) *redis.Client {
+			o.Limiter = &breaker{}
+			return redis.NewClient(o)
+		},
 	}
 	if stores.RedisTLS {
 		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	return redis.NewClusterClient(o)
+}
+
+// LogTo sends to l what the client has to say for itself, which is of connections
+// that fail; otherwise it writes to stderr. It is for main, before Open.
+func LogTo(l *slog.Logger) { redis.SetLogger(logger{l}) }
+
+type logger struct{ *slog.Logger }
+
+func (l logger) Printf(ctx context.Context, format string, v ...any) {
+	l.WarnContext(ctx, "redis", "detail", fmt.Sprintf(format, v...))
 }
 
 // Ping says which master does not answer.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"golang.org/x/sync/errgroup"
@@ -39,17 +40,22 @@ type Objects struct {
 	region  string
 }
 
-// NewObjects opens no connection. Storage with an endpoint of its own is asked by
-// path (http://host/bucket/key), AWS's by virtual host.
+// NewObjects opens no connection. Storage with an endpoint of its own needs both
+// keys and is asked by path (http://host/bucket/key); AWS's is asked by virtual
+// host, and knows the machine by its role, without keys.
 func NewObjects(storage settings.Storage, accessKey, secretKey string) (*Objects, error) {
-	if accessKey == "" || secretKey == "" {
-		return nil, errors.New("open object storage: access key and secret key must be given")
+	var identity aws.CredentialsProvider = ec2rolecreds.New()
+	switch keys := accessKey != "" && secretKey != ""; {
+	case keys:
+		identity = credentials.NewStaticCredentialsProvider(accessKey, secretKey, "")
+	case storage.Endpoint != "" || accessKey != secretKey:
+		return nil, errors.New("open object storage: access key and secret key must both be given")
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64 // the default of 2 reconnects under load
 	o := s3.Options{
 		Region:       storage.Region,
-		Credentials:  aws.NewCredentialsCache(credentials.NewStaticCredentialsProvider(accessKey, secretKey, "")),
+		Credentials:  aws.NewCredentialsCache(identity),
 		UsePathStyle: storage.Endpoint != "",
 		HTTPClient:   &http.Client{Transport: transport, Timeout: storageTimeout},
 		// A checksum that is only supported would become part of a phone's

@@ -54,8 +54,8 @@ type Encoded struct {
 const quality = 85
 
 // A Darkroom turns originals into renditions. It works on a bounded number of
-// pixels at a time, however many tasks ask: each pixel costs up to 15 bytes
-// (progressive JPEG in 4:4:4), usually 1.5. It does not look at what a photo shows.
+// pixels at a time, however many tasks ask: each pixel costs at most 24 bytes
+// (progressive JPEG in CMYK), usually 1.5. It does not look at what a photo shows.
 type Darkroom struct {
 	maxPixels int
 	pixels    *semaphore.Weighted

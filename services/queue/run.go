@@ -32,7 +32,7 @@ const (
 	connections = 4
 )
 
-// Config says what a process works on.
+// Config says what a process works on. Nothing but OnError may be left out.
 type Config struct {
 	// Name is the machine's. No two running processes have the same, because a
 	// process that starts takes up at once what the last one of its name left undone.

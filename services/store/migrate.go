@@ -32,8 +32,12 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// migrateLock is the key of the advisory lock under which a database is migrated.
-const migrateLock = 0x6275_7262_6e // "burbn"
+// A database is migrated under the advisory lock of this key, for which others
+// wait so long.
+const (
+	migrateLock = 0x6275_7262_6e // "burbn"
+	lockWait    = 10 * time.Minute
+)
 
 // wholeDatabase stands in place of a shard for the files of migrations/database.
 const wholeDatabase = -1
@@ -41,7 +45,7 @@ const wholeDatabase = -1
 // Progress is what Migrate has done to one database so far.
 type Progress struct {
 	Database string
-	Done     int // steps, of which each shard and each file makes one
+	Done     int // steps: one for River, for each file of the database, for each file of each shard
 	Steps    int // 0: the database was up to date
 }
 
@@ -171,8 +175,10 @@ func migrate(ctx context.Context, m settings.Migrate, d settings.Direct, passwor
 	}
 	// The lock ends with the connection, however this ends.
 	defer mg.conn.Close(context.WithoutCancel(ctx))
-	if _, err := mg.conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, migrateLock); err != nil {
-		return fmt.Errorf("wait for the lock: %w", err)
+	turn, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	if _, err := mg.conn.Exec(turn, `SELECT pg_advisory_lock($1)`, migrateLock); err != nil {
+		return fmt.Errorf("wait for another migration to end: %w", err)
 	}
 	return mg.apply(ctx, func(done, steps int) { report(Progress{d.Name, done, steps}) })
 }
@@ -262,12 +268,18 @@ func (mg *migrator) apply(ctx context.Context, report func(done, steps int)) err
 	if err != nil {
 		return err
 	}
+	done, all := 0, len(steps)
+	if riverDue {
+		all++
+	}
+	report(done, all)
 	if riverDue {
 		if _, err := mg.river.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 			return fmt.Errorf("migrate River: %w", err)
 		}
+		done++
+		report(done, all)
 	}
-	report(0, len(steps))
 	for i, st := range steps {
 		if err := mg.conn.PgConn().Exec(ctx, st.sql(i == len(steps)-1)).Close(); err != nil {
 			if st.perShard {
@@ -275,7 +287,8 @@ func (mg *migrator) apply(ctx context.Context, report func(done, steps int)) err
 			}
 			return fmt.Errorf("apply %s: %w", st.name, err)
 		}
-		report(i+1, len(steps))
+		done++
+		report(done, all)
 	}
 	return nil
 }

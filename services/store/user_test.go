@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,20 +16,25 @@ import (
 func TestCreateUser(t *testing.T) {
 	s := databases.Store(t)
 	begin := time.Now().Add(-time.Second)
-	made, err := s.CreateUser(t.Context(), store.NewUser{Name: "Kevin_S.", FullName: "Kevin \U0001F4F7", PasswordHash: "$argon2id$"})
+	lower := databases.Name() + "_s"
+	mixed := "U" + lower[1:]
+	made, err := s.CreateUser(t.Context(), store.NewUser{Name: mixed, FullName: "Kevin \U0001F4F7", PasswordHash: "$argon2id$"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if made.ID.Time().Before(begin) || made.CreatedAt.Before(begin) || made.CreatedAt.After(time.Now().Add(time.Second)) {
 		t.Errorf("made at %s, %s, want now", made.ID.Time(), made.CreatedAt)
 	}
-	if want := s.Shards().ForName("kevin_s."); shard.Of(made.ID) != want {
+	if want := s.Shards().ForName(lower); shard.Of(made.ID) != want {
 		t.Errorf("on shard %d, want that of the name, %d", shard.Of(made.ID), want)
+	}
+	if made.Name != mixed || made.FullName != "Kevin \U0001F4F7" {
+		t.Errorf("made %+v, want the names as they were written", made)
 	}
 	if got, err := s.User(t.Context(), made.ID); err != nil || got != made {
 		t.Errorf("User = %+v, %v, want %+v", got, err, made)
 	}
-	for _, name := range []string{"Kevin_S.", "kevin_s.", "KEVIN_S."} {
+	for _, name := range []string{mixed, lower, strings.ToUpper(lower)} {
 		if got, err := s.UserByName(t.Context(), name); err != nil || got != made {
 			t.Errorf("UserByName(%s) = %+v, %v, want %+v", name, got, err, made)
 		}
@@ -62,7 +68,7 @@ func TestBounds(t *testing.T) {
 	if _, err := s.UserByName(t.Context(), "bounds"); err == nil {
 		t.Error("a refused user left a name behind")
 	}
-	widest := store.NewUser{Name: strings.Repeat("w", 30), FullName: strings.Repeat("é", 64), PasswordHash: strings.Repeat("h", 128)}
+	widest := store.NewUser{Name: fmt.Sprintf("%030s", databases.Name()), FullName: strings.Repeat("é", 64), PasswordHash: strings.Repeat("h", 128)}
 	if _, err := s.CreateUser(t.Context(), widest); err != nil {
 		t.Error(err)
 	}
@@ -75,11 +81,12 @@ func TestNameIsClaimedOnce(t *testing.T) {
 	s := databases.Store(t)
 	var wg sync.WaitGroup
 	var made, taken atomic.Int32
+	lower := databases.Name()
 	for i := range 16 {
 		wg.Go(func() {
-			name := "mike"
+			name := lower
 			if i%2 == 0 {
-				name = "MIKE"
+				name = strings.ToUpper(lower)
 			}
 			_, err := s.CreateUser(t.Context(), store.NewUser{Name: name})
 			if err == nil {

@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
-	"strings"
+	"runtime"
 	"sync"
 	"time"
 
@@ -20,11 +20,11 @@ type reporter struct {
 	client *sentry.Client // nil: off
 
 	mu   sync.Mutex
-	last map[string]time.Time // by message; messages are constants, so it stays small
+	last map[string]time.Time // by message and type of error, which are few
 }
 
-// every is the least time between two reports of the same message: an outage is
-// told once a second, not once a request. The log has them all.
+// every is the least time between two reports of the same kind: an outage is told
+// once a second, not once a request. The log has them all.
 const every = time.Second
 
 func newReporter(service string, doc settings.Process, key string) (*reporter, error) {
@@ -55,7 +55,7 @@ func newReporter(service string, doc settings.Process, key string) (*reporter, e
 // stack of where it was logged. The attribute "error" becomes the exception. No
 // request is attached: what a client sent stays out of Sentry.
 func (r *reporter) report(rec slog.Record, attrs []slog.Attr) {
-	if r.client == nil || !r.due(rec.Message, rec.Time) {
+	if r.client == nil {
 		return
 	}
 	event := sentry.NewEvent()
@@ -63,7 +63,7 @@ func (r *reporter) report(rec slog.Record, attrs []slog.Attr) {
 	event.Timestamp = rec.Time
 	event.Message = rec.Message
 	event.Tags = map[string]string{}
-	exception := sentry.Exception{Type: rec.Message, Stacktrace: stack()}
+	exception := sentry.Exception{Type: rec.Message}
 	add := func(a slog.Attr) bool {
 		switch err, ok := a.Value.Any().(error); {
 		case ok && a.Key == "error":
@@ -79,17 +79,21 @@ func (r *reporter) report(rec slog.Record, attrs []slog.Attr) {
 		add(a)
 	}
 	rec.Attrs(add)
+	if !r.due(exception.Type, rec.Time) {
+		return
+	}
+	exception.Stacktrace = stack(rec)
 	event.Exception = []sentry.Exception{exception}
 	r.client.CaptureEvent(event, nil, nil)
 }
 
-func (r *reporter) due(message string, now time.Time) bool {
+func (r *reporter) due(kind string, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if now.Sub(r.last[message]) < every {
+	if now.Sub(r.last[kind]) < every {
 		return false
 	}
-	r.last[message] = now
+	r.last[kind] = now
 	return true
 }
 
@@ -110,18 +114,18 @@ func root(err error) error {
 	}
 }
 
-// stack is the caller's stack without the logging in between.
-func stack() *sentry.Stacktrace {
+// stack is the stack of who logged rec, without the logging itself.
+func stack(rec slog.Record) *sentry.Stacktrace {
 	s := sentry.NewStacktrace()
 	if s == nil {
 		return nil
 	}
-	for len(s.Frames) > 0 {
-		f := s.Frames[len(s.Frames)-1]
-		if f.Module != "log/slog" && !strings.HasSuffix(f.Module, "/services/telemetry") {
+	caller, _ := runtime.CallersFrames([]uintptr{rec.PC}).Next()
+	for i, f := range s.Frames { // the innermost is the last
+		if f.AbsPath == caller.File && f.Lineno == caller.Line {
+			s.Frames = s.Frames[:i+1]
 			break
 		}
-		s.Frames = s.Frames[:len(s.Frames)-1]
 	}
 	return s
 }

@@ -71,7 +71,10 @@ func (*Artifact) Update(_ context.Context, req infer.UpdateRequest[ArtifactArgs,
 // Read finds it gone when the file is not what it should be.
 func (*Artifact) Read(_ context.Context, req infer.ReadRequest[ArtifactArgs, ArtifactState]) (infer.ReadResponse[ArtifactArgs, ArtifactState], error) {
 	sum, err := digest(req.State.Path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) || sum != req.State.SHA256 {
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err != nil || sum != req.State.SHA256 {
 		return infer.ReadResponse[ArtifactArgs, ArtifactState]{}, err
 	}
 	return infer.ReadResponse[ArtifactArgs, ArtifactState](req), nil

@@ -20,8 +20,8 @@ type Home struct {
 	Root           string            `pulumi:"root" provider:"replaceOnChanges"` // all paths lie below it
 	User           string            `pulumi:"user"`                             // empty: whoever runs the provider
 	Dir            string            `pulumi:"dir"`                              // working directory; empty: root
-	Env            map[string]string `pulumi:"env"`
-	Files          map[string]File   `pulumi:"files"`
+	Env            map[string]string `pulumi:"env,optional"`
+	Files          map[string]File   `pulumi:"files,optional"`
 	Credentials    map[string]string `pulumi:"credentials,optional" provider:"secret"`
 	CredentialsDir string            `pulumi:"credentialsDir"`
 }

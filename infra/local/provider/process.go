@@ -3,15 +3,12 @@ package provider
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net/netip"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	p "github.com/pulumi/pulumi-go-provider"
 	"github.com/pulumi/pulumi-go-provider/infer"
@@ -19,7 +16,7 @@ import (
 
 // Process is a program under a Supervisor. It is known by its name there, so that
 // what an interrupted update left running is found again.
-type Process struct{ reloading *sync.Mutex }
+type Process struct{}
 
 // ProcessArgs are the inputs of Process.
 type ProcessArgs struct {
@@ -27,8 +24,8 @@ type ProcessArgs struct {
 	Supervisor         string     `pulumi:"supervisor" provider:"replaceOnChanges"` // its dir
 	Name               string     `pulumi:"name" provider:"replaceOnChanges"`
 	Exec               []string   `pulumi:"exec"`
-	Setup              [][]string `pulumi:"setup"` // run before each start
-	Listen             []string   `pulumi:"listen"`
+	Setup              [][]string `pulumi:"setup,optional"` // run before each start
+	Listen             []string   `pulumi:"listen,optional"`
 	Ready              Ready      `pulumi:"ready"`
 	StopSignal         string     `pulumi:"stopSignal"`
 	StopTimeoutSeconds float64    `pulumi:"stopTimeoutSeconds"`
@@ -39,10 +36,6 @@ type ProcessArgs struct {
 
 // ProcessState is what Pulumi keeps of a Process.
 type ProcessState struct{ ProcessArgs }
-
-// keepTime is how long a program that already runs as it should may take to answer
-// before it is started anew.
-const keepTime = 3 * time.Second
 
 // Annotate names the resource.
 func (*Process) Annotate(a infer.Annotator) { a.SetToken("index", "Process") }
@@ -90,7 +83,7 @@ func (args ProcessArgs) check() []p.CheckFailure {
 // Create starts the process and waits until it is up. What already runs under its
 // name is kept when it is the same and healthy, and replaced otherwise. When Create
 // fails, nothing of it is left but its log and what it wrote itself.
-func (r *Process) Create(ctx context.Context, req infer.CreateRequest[ProcessArgs]) (infer.CreateResponse[ProcessState], error) {
+func (*Process) Create(ctx context.Context, req infer.CreateRequest[ProcessArgs]) (infer.CreateResponse[ProcessState], error) {
 	resp := infer.CreateResponse[ProcessState]{ID: req.Inputs.Name, Output: ProcessState{req.Inputs}}
 	if req.DryRun {
 		return resp, nil
@@ -99,10 +92,15 @@ func (r *Process) Create(ctx context.Context, req infer.CreateRequest[ProcessArg
 	if err != nil {
 		return resp, err
 	}
+	release, err := pr.lock(ctx)
+	if err != nil {
+		return resp, err
+	}
+	defer release()
 	if err := pr.startable(ctx); err != nil {
 		return resp, err
 	}
-	if err := r.bring(ctx, pr, maps.Equal(pr.Files, pr.onDisk().Files)); err != nil {
+	if err := pr.bring(ctx, maps.Equal(pr.Files, pr.onDisk().Files), progress(ctx)); err != nil {
 		// Pulumi will not know of it: the time to take it away is now, even when it is
 		// the update itself that was cancelled.
 		return resp, errors.Join(err, pr.remove(context.WithoutCancel(ctx), func(string) {}))
@@ -112,7 +110,7 @@ func (r *Process) Create(ctx context.Context, req infer.CreateRequest[ProcessArg
 
 // Update reloads the process when its files alone have changed and it knows how;
 // any other change restarts it.
-func (r *Process) Update(ctx context.Context, req infer.UpdateRequest[ProcessArgs, ProcessState]) (infer.UpdateResponse[ProcessState], error) {
+func (*Process) Update(ctx context.Context, req infer.UpdateRequest[ProcessArgs, ProcessState]) (infer.UpdateResponse[ProcessState], error) {
 	resp := infer.UpdateResponse[ProcessState]{Output: ProcessState{req.Inputs}}
 	if req.DryRun {
 		return resp, nil
@@ -121,11 +119,16 @@ func (r *Process) Update(ctx context.Context, req infer.UpdateRequest[ProcessArg
 	if err != nil {
 		return resp, err
 	}
+	release, err := pr.lock(ctx)
+	if err != nil {
+		return resp, err
+	}
+	defer release()
 	if err := pr.startable(ctx); err != nil {
 		return resp, err
 	}
 	sameFiles := maps.Equal(pr.Files, req.State.Files) && maps.Equal(pr.Files, pr.onDisk().Files)
-	err = r.bring(ctx, pr, sameFiles)
+	err = pr.bring(ctx, sameFiles, progress(ctx))
 	if err == nil {
 		err = removeHome(req.State.without(pr.Home))
 	}
@@ -134,43 +137,6 @@ func (r *Process) Update(ctx context.Context, req infer.UpdateRequest[ProcessArg
 		return resp, infer.ResourceInitFailedError{Reasons: []string{err.Error()}}
 	}
 	return resp, nil
-}
-
-// bring makes the program run as defined, and waits until it is up. sameFiles says
-// that what runs, if it does, has read the files as they are to be.
-func (r *Process) bring(ctx context.Context, pr *program, sameFiles bool) error {
-	say := func(phase string) { p.GetLogger(ctx).InfoStatus(phase) }
-	timeout := seconds(pr.Ready.TimeoutSeconds)
-	notReady := fmt.Errorf("not ready after %v", timeout)
-
-	kept, err := pr.running(ctx)
-	if err != nil {
-		return err
-	}
-	logStart := pr.logSize()
-	if kept && !sameFiles {
-		if kept = pr.ReloadSignal != ""; kept {
-			if err := pr.reload(ctx, say); err != nil {
-				return err
-			}
-		}
-	}
-	if kept {
-		ctx, cancel := context.WithTimeoutCause(ctx, min(timeout, keepTime), notReady)
-		defer cancel()
-		if pr.awaitReady(ctx, logStart, say) == nil {
-			return nil
-		}
-	}
-	if err := pr.stop(ctx, say); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, notReady)
-	defer cancel()
-	if err := pr.start(ctx, r.reloading, say); err != nil {
-		return err
-	}
-	return pr.awaitReady(ctx, logStart, say)
 }
 
 // Read finds a process gone when supervisord does not run it, and its files and
@@ -194,5 +160,16 @@ func (*Process) Read(ctx context.Context, req infer.ReadRequest[ProcessArgs, Pro
 func (*Process) Delete(ctx context.Context, req infer.DeleteRequest[ProcessState]) (infer.DeleteResponse, error) {
 	// Whom it ran as does not matter any more, and may be gone.
 	pr := &program{ProcessArgs: req.State.ProcessArgs, supervisor: supervisord{req.State.Supervisor}}
-	return infer.DeleteResponse{}, pr.remove(ctx, func(phase string) { p.GetLogger(ctx).InfoStatus(phase) })
+	release, err := pr.lock(ctx)
+	if errors.Is(err, errDead) {
+		return infer.DeleteResponse{}, removeHome(pr.Home)
+	}
+	if err != nil {
+		return infer.DeleteResponse{}, err
+	}
+	defer release()
+	return infer.DeleteResponse{}, pr.remove(ctx, progress(ctx))
 }
+
+// progress says beside the resource, while the update runs, what is being done to it.
+func progress(ctx context.Context) func(string) { return p.GetLogger(ctx).InfoStatus }

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -23,6 +22,10 @@ type program struct {
 	who        account
 	supervisor supervisord
 }
+
+// keepTime is how long a program that already runs as it should may take to answer
+// before it is started anew.
+const keepTime = 3 * time.Second
 
 func newProgram(args ProcessArgs) (*program, error) {
 	who, err := lookupAccount(args.User)
@@ -45,7 +48,7 @@ func (p *program) scriptFile() string {
 func (p *program) config() string {
 	var limit []string
 	if p.OpenFiles > 0 {
-		limit = []string{"/usr/bin/prlimit", fmt.Sprintf("--nofile=%d:%[1]d", p.OpenFiles)}
+		limit = []string{"/usr/bin/prlimit", fmt.Sprintf("--nofile=%d:%[1]d", openFiles(p.OpenFiles))}
 	}
 	command := slices.Concat(limit, p.who.prefix(p.stopSignal()), []string{"/bin/sh", p.scriptFile()})
 	return fmt.Sprintf(`[program:%s]
@@ -66,6 +69,7 @@ stdout_logfile_backups=2
 func (p *program) script() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "#!/bin/sh\n# Written by the Pulumi provider host: how supervisord starts %s.\n", p.Name)
+	fmt.Fprintf(&b, leftovers, quote(p.groupFile()))
 	fmt.Fprintf(&b, "cd %s || exit\nexec env -i", quote(p.workingDir()))
 	for _, pair := range p.environ(p.who) {
 		fmt.Fprintf(&b, " \\\n\t%s", quote(pair))
@@ -80,6 +84,20 @@ func (p *program) script() string {
 	b.WriteByte('\n')
 	return b.String()
 }
+
+// leftovers ends the children of a predecessor that was killed: they still hold its
+// ports, and systemd would have ended them with the unit. The kernel gives nobody
+// else their process group while one of them lives.
+const leftovers = `group=%s
+boot=$(cat /proc/sys/kernel/random/boot_id)
+if read -r old when <"$group" && [ "$when" = "$boot" ] && [ "$old" != $$ ]; then
+	kill -KILL -- "-$old"
+fi 2>/dev/null
+echo "$$ $boot" >"$group"
+`
+
+// groupFile names the process group of the program as it was started last.
+func (p *program) groupFile() string { return filepath.Join(p.Root, "run", p.Name+".group") }
 
 // quote is s as a word of the shell.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
@@ -100,6 +118,15 @@ func (p *program) stopTimeout() time.Duration {
 
 func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 
+// lock keeps everyone else from changing the program of that name.
+func (p *program) lock(ctx context.Context) (release func(), err error) {
+	release, err = lock(ctx, filepath.Join(p.supervisor.programs(), p.Name+".lock"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, p.supervisor.dead()
+	}
+	return release, err
+}
+
 // startable finds what would keep the program from starting, before anything is
 // touched.
 func (p *program) startable(ctx context.Context) error {
@@ -110,13 +137,6 @@ func (p *program) startable(ctx context.Context) error {
 		if err := executable(argv[0]); err != nil {
 			return err
 		}
-	}
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return fmt.Errorf("read the limit of open files: %w", err)
-	}
-	if p.OpenFiles > 0 && uint64(p.OpenFiles) > limit.Max && os.Geteuid() != 0 {
-		return fmt.Errorf("openFiles %d exceeds what this user may open (%d, ulimit -Hn)", p.OpenFiles, limit.Max)
 	}
 	is, err := p.supervisor.status(ctx, p.Name)
 	if err != nil {
@@ -137,9 +157,45 @@ func (p *program) running(ctx context.Context) (bool, error) {
 		maps.Equal(p.Home.onDisk().Credentials, p.Credentials), nil
 }
 
+// bring makes the program run as defined, and waits until it is up. sameFiles says
+// that what runs, if it does, has read the files as they are to be.
+func (p *program) bring(ctx context.Context, sameFiles bool, say func(string)) error {
+	timeout := seconds(p.Ready.TimeoutSeconds)
+	notReady := fmt.Errorf("not ready after %v", timeout)
+
+	kept, err := p.running(ctx)
+	if err != nil {
+		return err
+	}
+	logStart := p.logSize()
+	if kept && !sameFiles {
+		if kept = p.ReloadSignal != ""; kept {
+			if err := p.reload(ctx, say); err != nil {
+				return err
+			}
+		}
+	}
+	if kept {
+		ctx, cancel := context.WithTimeoutCause(ctx, min(timeout, keepTime), notReady)
+		defer cancel()
+		if p.awaitReady(ctx, logStart, say) == nil {
+			return nil
+		}
+	}
+	if err := p.stop(ctx, say); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, notReady)
+	defer cancel()
+	if err := p.start(ctx, say); err != nil {
+		return err
+	}
+	return p.awaitReady(ctx, logStart, say)
+}
+
 // start brings files and credentials to what they should be, sets up, and has
 // supervisord start the program. Its time ends with ctx.
-func (p *program) start(ctx context.Context, reloading *sync.Mutex, say func(string)) error {
+func (p *program) start(ctx context.Context, say func(string)) error {
 	if err := poll(ctx, func() error { return portsFree(p.Listen, 0) }); err != nil {
 		return fmt.Errorf("wait for what was stopped to let go: %w", err)
 	}
@@ -148,7 +204,7 @@ func (p *program) start(ctx context.Context, reloading *sync.Mutex, say func(str
 		return err
 	}
 	defer root.Close()
-	if err := errors.Join(root.writeFiles(), root.writeCredentials(), p.makeLog(root)); err != nil {
+	if err := errors.Join(root.writeFiles(), root.writeCredentials(), root.mkdir("run", 0o755), p.makeLog(root)); err != nil {
 		return err
 	}
 	for _, argv := range p.Setup {
@@ -157,7 +213,7 @@ func (p *program) start(ctx context.Context, reloading *sync.Mutex, say func(str
 			return err
 		}
 	}
-	return p.add(ctx, reloading)
+	return p.add(ctx)
 }
 
 // makeLog makes the directory of the log, in the account's name.
@@ -170,11 +226,14 @@ func (p *program) makeLog(root *tree) error {
 }
 
 // add has supervisord read the program's definition and start it.
-func (p *program) add(ctx context.Context, reloading *sync.Mutex) error {
+func (p *program) add(ctx context.Context) error {
 	// supervisord reads all files at once: one at a time, so that each add finds what
 	// the reload before it has read.
-	reloading.Lock()
-	defer reloading.Unlock()
+	release, err := lock(ctx, filepath.Join(p.supervisor.programs(), ".lock"))
+	if err != nil {
+		return err
+	}
+	defer release()
 	if err := os.WriteFile(p.scriptFile(), []byte(p.script()), 0o644); err != nil {
 		return fmt.Errorf("define the program: %w", err)
 	}
@@ -184,7 +243,7 @@ func (p *program) add(ctx context.Context, reloading *sync.Mutex) error {
 	if _, err := p.supervisor.call(ctx, "supervisor.reloadConfig"); err != nil {
 		return err
 	}
-	_, err := p.supervisor.call(ctx, "supervisor.addProcessGroup", p.Name)
+	_, err = p.supervisor.call(ctx, "supervisor.addProcessGroup", p.Name)
 	return err
 }
 
@@ -219,9 +278,13 @@ func (p *program) stop(ctx context.Context, say func(string)) error {
 		return err
 	}
 	say("stopping")
-	ctx, cancel := context.WithTimeout(ctx, p.stopTimeout()+callTimeout)
-	defer cancel()
-	return p.supervisor.remove(ctx, p.Name)
+	if err := p.supervisor.remove(ctx, p.Name, p.stopTimeout()); err != nil {
+		return err
+	}
+	if err := os.Remove(p.groupFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("forget the process group: %w", err)
+	}
+	return nil
 }
 
 // remove stops the program and removes its files and credentials. That supervisord
@@ -303,4 +366,14 @@ func (p *program) logSize() int64 {
 		return 0
 	}
 	return info.Size()
+}
+
+// openFiles is as many of the open files asked for as this machine grants: in a
+// container not even root may raise the hard limit.
+func openFiles(asked int) int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return asked
+	}
+	return int(min(uint64(asked), limit.Max))
 }

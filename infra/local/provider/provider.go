@@ -12,7 +12,6 @@ package provider
 
 import (
 	"context"
-	"sync"
 
 	p "github.com/pulumi/pulumi-go-provider"
 	"github.com/pulumi/pulumi-go-provider/infer"
@@ -28,7 +27,7 @@ func Provider() p.Provider {
 			infer.Resource(&Supervisor{}),
 			infer.Resource(&Artifact{}),
 			infer.Resource(&Secret{}),
-			infer.Resource(&Process{reloading: &sync.Mutex{}}),
+			infer.Resource(&Process{}),
 			infer.Resource(&Task{}),
 		},
 	})

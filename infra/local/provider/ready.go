@@ -13,9 +13,9 @@ import (
 // Ready says when a process is up: when all that is set holds, or when it has run
 // for a second.
 type Ready struct {
-	HTTP           string   `pulumi:"http"` // URL that answers 2xx
-	TCP            string   `pulumi:"tcp"`  // host:port that accepts
-	Exec           []string `pulumi:"exec"` // command that exits 0
+	HTTP           string   `pulumi:"http"`          // URL that answers 2xx
+	TCP            string   `pulumi:"tcp"`           // host:port that accepts
+	Exec           []string `pulumi:"exec,optional"` // command that exits 0
 	TimeoutSeconds float64  `pulumi:"timeoutSeconds"`
 }
 

@@ -31,7 +31,7 @@ type SecretArgs struct {
 // SecretState is what Pulumi keeps of a Secret.
 type SecretState struct {
 	SecretArgs
-	Value  string `pulumi:"value" provider:"secret"`
+	Value  string `pulumi:"value"`
 	Public string `pulumi:"public"`
 }
 
@@ -47,6 +47,11 @@ const (
 
 // Annotate names the resource.
 func (*Secret) Annotate(a infer.Annotator) { a.SetToken("index", "Secret") }
+
+// WireDependencies keeps the value encrypted in the state and out of what is shown.
+func (*Secret) WireDependencies(f infer.FieldSelector, _ *SecretArgs, state *SecretState) {
+	f.OutputField(&state.Value).AlwaysSecret()
+}
 
 // Check refuses a kind that it does not know and inputs that are not the kind's.
 func (*Secret) Check(ctx context.Context, req infer.CheckRequest) (infer.CheckResponse[SecretArgs], error) {

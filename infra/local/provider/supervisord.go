@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -25,11 +26,11 @@ const (
 	maxDir = 107 - len("/"+socketFile) - len(".4194304")
 )
 
-// Faults of supervisord (supervisor/xmlrpc.py).
-const (
-	badName      = 10
-	stillRunning = 91
-)
+// unknown says whether supervisord's answer is that it has no program of that name.
+func unknown(err error) bool {
+	answer := new(fault)
+	return errors.As(err, &answer) && answer.code == 10 // BAD_NAME
+}
 
 // supervisord is the daemon in a directory: its socket, its pid file, its log, and in
 // programs/ what it runs.
@@ -49,10 +50,17 @@ func (s supervisord) call(ctx context.Context, method string, args ...any) (valu
 // wait is call for what takes as long as a process does; ctx must have a deadline.
 func (s supervisord) wait(ctx context.Context, method string, args ...any) (value, error) {
 	v, err := call(ctx, s.socket(), method, args...)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-		return v, fmt.Errorf("supervisord in %s is not running: `pulumi up --refresh` starts it again: %w", s.dir, errDead)
+	for _, dead := range []error{fs.ErrNotExist, syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, io.EOF} {
+		if !errors.Is(err, dead) {
+			continue
+		}
+		return v, s.dead()
 	}
 	return v, err
+}
+
+func (s supervisord) dead() error {
+	return fmt.Errorf("supervisord in %s is not running (`pulumi up --refresh` starts it again): %w", s.dir, errDead)
 }
 
 var errDead = errors.New("nobody answers on its socket")
@@ -128,6 +136,10 @@ chmod=0700
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
+; For whoever wants to look past the provider: supervisorctl -c this-file status
+[supervisorctl]
+serverurl=unix://%(here)s/` + socketFile + `
+
 [include]
 files=programs/*.conf
 `
@@ -144,6 +156,10 @@ func (s supervisord) stop(ctx context.Context) error {
 		defer cancel()
 		pid, err := s.call(ctx, "supervisor.getPID")
 		if err != nil {
+			return err
+		}
+		// By itself it would stop one after the other.
+		if _, err := s.wait(ctx, "supervisor.stopAllProcesses"); err != nil {
 			return err
 		}
 		if _, err := s.call(ctx, "supervisor.shutdown"); err != nil {
@@ -221,10 +237,10 @@ func (s status) up() bool { return s.pid != 0 && (s.name == "RUNNING" || s.name 
 
 func (s supervisord) status(ctx context.Context, program string) (status, error) {
 	v, err := s.call(ctx, "supervisor.getProcessInfo", program)
-	if unknown := new(fault); errors.As(err, &unknown) && unknown.code == badName {
-		return status{}, nil
-	}
 	if err != nil {
+		if unknown(err) {
+			err = nil
+		}
 		return status{}, err
 	}
 	return status{
@@ -235,25 +251,35 @@ func (s supervisord) status(ctx context.Context, program string) (status, error)
 	}, nil
 }
 
-// remove stops a program, for which ctx leaves it time, and forgets it. One that it
-// does not know is no error.
-func (s supervisord) remove(ctx context.Context, program string) error {
-	for {
-		_, err := s.wait(ctx, "supervisor.stopProcessGroup", program)
-		if err == nil {
-			_, err = s.wait(ctx, "supervisor.removeProcessGroup", program)
+// remove stops a program, kills it when it has not ended after patience, and forgets
+// it. One that supervisord does not know is no error.
+func (s supervisord) remove(ctx context.Context, program string, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience+callTimeout)
+	defer cancel()
+	impatient := time.Now().Add(patience)
+	pid := 0
+	return poll(ctx, func() error {
+		if pid != 0 && alive(pid) {
+			if time.Now().After(impatient) {
+				_ = syscall.Kill(-pid, syscall.SIGKILL) // it leads a process group; it may just have ended
+			}
+			return fmt.Errorf("stop %s: it still runs (pid %d)", program, pid)
 		}
-		refused := new(fault)
-		switch {
-		case !errors.As(err, &refused):
-			return err
-		case refused.code == badName:
-			return nil
-		case refused.code != stillRunning:
+		// Not asked to wait, supervisord answers at once; its own wait looks up but once
+		// a second.
+		if _, err := s.call(ctx, "supervisor.stopProcessGroup", program, false); err != nil && !unknown(err) {
 			return err
 		}
-		// It had died by itself and was started again between the two calls.
-	}
+		is, err := s.status(ctx, program)
+		if err != nil || is.name == "" {
+			return err
+		}
+		if pid = is.pid; pid != 0 {
+			return fmt.Errorf("stop %s: it still runs (pid %d)", program, pid)
+		}
+		_, err = s.call(ctx, "supervisor.removeProcessGroup", program)
+		return err
+	})
 }
 
 // poll tries until attempt succeeds or ctx ends, and then answers its last error.

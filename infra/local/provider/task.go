@@ -20,7 +20,7 @@ type Task struct{}
 type TaskArgs struct {
 	Home
 	Exec           []string `pulumi:"exec"`
-	Triggers       []string `pulumi:"triggers"`
+	Triggers       []string `pulumi:"triggers,optional"`
 	TimeoutSeconds float64  `pulumi:"timeoutSeconds"`
 }
 

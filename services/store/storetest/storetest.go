@@ -52,7 +52,7 @@ type Databases struct {
 	direct  []settings.Direct
 	servers map[string]*server
 	store   *store.Store
-	users   atomic.Int64
+	names   atomic.Int64
 }
 
 // Run runs the tests, ends the databases if a test began them, and returns what
@@ -84,11 +84,14 @@ func (d *Databases) Direct(t testing.TB) []settings.Direct {
 	return d.direct
 }
 
-// User makes a user of a name that no other test has. Its shard is any.
+// Name is a user name that nobody has yet, in lower case.
+func (d *Databases) Name() string { return fmt.Sprintf("user.%d", d.names.Add(1)) }
+
+// User makes a user of such a name. Its shard is any.
 func (d *Databases) User(t testing.TB) store.User {
 	t.Helper()
 	u, err := d.Store(t).CreateUser(t.Context(), store.NewUser{
-		Name:         fmt.Sprintf("user.%d.%d", time.Now().UnixNano()%1e9, d.users.Add(1)),
+		Name:         d.Name(),
 		FullName:     "Test",
 		PasswordHash: "$test$",
 	})

@@ -1,0 +1,329 @@
+package telemetry
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/burbn/burbn/services/settings"
+)
+
+// freeAddr is an address that nobody listens on.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	ln := listen(t)
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
+}
+
+// syncBuffer is a log that may be read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func newProcess(t *testing.T, doc settings.Process, sentryKey string) (*Process, *syncBuffer) {
+	t.Helper()
+	doc.Stack, doc.Machine, doc.Release = "test", "api-01", "r1"
+	if doc.Admin == "" {
+		doc.Admin = freeAddr(t)
+	}
+	if doc.Stop == 0 {
+		doc.Stop = settings.Duration(10 * time.Second)
+	}
+	var log syncBuffer
+	p, err := New("api", doc, sentryKey, &log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.drain = 50 * time.Millisecond
+	return p, &log
+}
+
+// get asks until there is an answer.
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		res, err := http.Get(url)
+		if err == nil {
+			defer res.Body.Close()
+			b, err := io.ReadAll(res.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return res.StatusCode, string(b)
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestLogCarriesTheContext(t *testing.T) {
+	p, log := newProcess(t, settings.Process{}, "")
+	ctx := With(t.Context(), slog.String("request", "r-1"))
+	ctx = With(ctx, slog.String("task", "t-1"))
+	p.Log.InfoContext(ctx, "done", "n", 1)
+	var line map[string]any
+	if err := json.Unmarshal([]byte(log.String()), &line); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]any{"msg": "done", "service": "api", "machine": "api-01", "release": "r1", "request": "r-1", "task": "t-1", "n": 1.0} {
+		if line[key] != want {
+			t.Errorf("%s = %v, want %v", key, line[key], want)
+		}
+	}
+}
+
+func TestAdmin(t *testing.T) {
+	p, _ := newProcess(t, settings.Process{}, "")
+	var mu sync.Mutex
+	var redis error = errors.New("redis 127.0.0.1:1: connection refused")
+	p.Check("databases", func(context.Context) error { return nil })
+	p.Check("redis", func(context.Context) error {
+		mu.Lock()
+		defer mu.Unlock()
+		return redis
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- p.Run(ctx, Task{"idle", func(ctx context.Context) error { <-ctx.Done(); return nil }})
+	}()
+	url := "http://" + p.settings.Admin
+	if code, body := get(t, url+"/healthz"); code != 200 || body != "ok\n" {
+		t.Errorf("healthz = %d %q", code, body)
+	}
+	code, body := get(t, url+"/readyz")
+	if want := `{"ready":false,"reasons":{"redis":"redis 127.0.0.1:1: connection refused"}}` + "\n"; code != 503 || body != want {
+		t.Errorf("readyz = %d %q, want 503 %q", code, body, want)
+	}
+	mu.Lock()
+	redis = nil
+	mu.Unlock()
+	if code, body := get(t, url+"/readyz"); code != 200 || body != "{\"ready\":true}\n" {
+		t.Errorf("readyz = %d %q", code, body)
+	}
+	if _, body := get(t, url+"/metrics"); !strings.Contains(body, `burbn_release_info{release="r1",service="api"} 1`) {
+		t.Errorf("metrics lack the release:\n%s", body)
+	}
+	if code, _ := get(t, url+"/debug/pprof/goroutine?debug=1"); code != 200 {
+		t.Errorf("pprof = %d", code)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRunTellsTheServiceManager(t *testing.T) {
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: t.TempDir() + "/notify", Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	t.Setenv("NOTIFY_SOCKET", socket.LocalAddr().String())
+	said := func() string {
+		b := make([]byte, 64)
+		if err := socket.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		n, err := socket.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b[:n])
+	}
+	p, _ := newProcess(t, settings.Process{}, "")
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	if got := said(); got != "READY=1" {
+		t.Errorf("said %q first", got)
+	}
+	stop()
+	if got := said(); got != "STOPPING=1" {
+		t.Errorf("said %q then", got)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRunFailures(t *testing.T) {
+	idle := Task{"idle", func(ctx context.Context) error { <-ctx.Done(); return nil }}
+	forever := make(chan struct{})
+	defer close(forever)
+	for _, tt := range []struct {
+		name  string
+		tasks []Task
+		want  string
+	}{
+		{"a task fails", []Task{idle, {"river", func(context.Context) error { return errors.New("no database") }}}, "river: no database"},
+		{"a task ends", []Task{idle, {"river", func(context.Context) error { return nil }}}, "river: ended by itself"},
+		{"a task does not stop", []Task{
+			{"stuck", func(context.Context) error { <-forever; return nil }},
+			{"river", func(context.Context) error { return errors.New("no database") }},
+		}, "still running after 100ms: stuck"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, _ := newProcess(t, settings.Process{Stop: settings.Duration(100 * time.Millisecond)}, "")
+			if err := p.Run(t.Context(), tt.tasks...); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error = %v, want %q", err, tt.want)
+			}
+		})
+	}
+	t.Run("the admin address is taken", func(t *testing.T) {
+		ln := listen(t)
+		defer ln.Close()
+		p, _ := newProcess(t, settings.Process{Admin: ln.Addr().String()}, "")
+		if err := p.Run(t.Context(), idle); err == nil || !strings.Contains(err.Error(), "listen for the admin server") {
+			t.Errorf("error = %v", err)
+		}
+	})
+}
+
+// A request under way when the stop begins is answered; one that comes while the
+// server drains is answered too, and told not to come back on that connection.
+func TestServeStopsGracefully(t *testing.T) {
+	p, _ := newProcess(t, settings.Process{}, "")
+	p.drain = time.Second
+	begun, release := make(chan struct{}), make(chan struct{})
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			close(begun)
+			<-release
+		}
+		fmt.Fprint(w, "answered")
+	})}
+	ln := listen(t)
+	url := "http://" + ln.Addr().String()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx, p.Serve("http", srv, ln)) }()
+
+	slow := make(chan string, 1)
+	go func() {
+		res, err := http.Get(url + "/slow")
+		if err != nil {
+			slow <- err.Error()
+			return
+		}
+		defer res.Body.Close()
+		b, _ := io.ReadAll(res.Body)
+		slow <- string(b)
+	}()
+	<-begun
+	stop()
+	var closing bool
+	for deadline := time.Now().Add(5 * time.Second); !closing && time.Now().Before(deadline); {
+		res, err := http.Get(url + "/")
+		if err != nil {
+			t.Fatalf("a request while draining: %v", err)
+		}
+		res.Body.Close()
+		closing = res.Close
+	}
+	if !closing {
+		t.Error("a draining server keeps its connections")
+	}
+	close(release)
+	if got := <-slow; got != "answered" {
+		t.Errorf("the request under way got %q", got)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if _, err := http.Get(url + "/"); err == nil {
+		t.Error("a stopped server answers")
+	}
+}
+
+func TestErrorsReachSentry(t *testing.T) {
+	received := make(chan string, 10)
+	sentry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		received <- r.Header.Get("X-Sentry-Auth") + "\n" + string(b)
+	}))
+	defer sentry.Close()
+	p, _ := newProcess(t, settings.Process{SentryDSN: sentry.URL + "/1"}, "0123456789abcdef")
+	ctx := With(t.Context(), slog.String("request", "r-77"))
+	p.Log.InfoContext(ctx, "not reported")
+	err := fmt.Errorf("read media: %w", errors.New(`dial postgres://app:hunter2@db: Authorization "Bearer abcdef.ghi" refused`))
+	p.Log.ErrorContext(ctx, "request", "error", err, "route", "/v1/feed")
+	p.Log.ErrorContext(ctx, "request", "error", err)
+	p.reporter.flush(5 * time.Second)
+	var got string
+	select {
+	case got = <-received:
+	case <-time.After(10 * time.Second):
+		t.Fatal("nothing was reported")
+	}
+	for _, want := range []string{"0123456789abcdef", "r-77", "/v1/feed", "read media", "errorString", `"release":"r1"`, `"environment":"test"`, "TestErrorsReachSentry"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("report lacks %q", want)
+		}
+	}
+	for _, secret := range []string{"hunter2", "abcdef.ghi", "not reported", "handler.Handle"} {
+		if strings.Contains(got, secret) {
+			t.Errorf("report has %q", secret)
+		}
+	}
+	if len(received) > 0 {
+		t.Error("the same error is reported twice within a second")
+	}
+	if t.Failed() {
+		t.Log(got)
+	}
+}
+
+func TestSentryAway(t *testing.T) {
+	p, log := newProcess(t, settings.Process{SentryDSN: "http://" + freeAddr(t) + "/1"}, "k")
+	began := time.Now()
+	for range 1000 {
+		p.Log.Error("boom", "error", io.EOF)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("1000 errors took %s with Sentry away", took)
+	}
+	if !strings.Contains(log.String(), "boom") {
+		t.Error("the log lacks the error")
+	}
+	_, err := New("api", settings.Process{SentryDSN: "http://host"}, "secret", io.Discard)
+	if err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("error of a bad DSN = %v", err)
+	}
+}
