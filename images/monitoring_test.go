@@ -95,7 +95,9 @@ func TestMonitoringSeesEveryMachineAndTellsWhenOneIsGone(t *testing.T) {
 		{"queues", "burbn_queue_jobs", []string{"machine", "queue", "state"}, []string{"postgres-01 photo available 1", "postgres-01 photo running 1"}},
 		{"oldest task", "burbn_queue_oldest_seconds > bool 99", []string{"queue"}, []string{"photo 1"}},
 		{"node", "up{job='node'}", []string{"machine"}, []string{"monitoring-01 1"}},
-		{"down", "up{machine='api-01'}", []string{"machine"}, []string{"api-01 0"}},
+		{"machines", "burbn_machine_up{role=~'nginx|redis|postgres|replica|loadbalancer|api'}", []string{"machine"}, []string{
+			"api-01 0", "api-02 0", "loadbalancer-01 1", "nginx-01 1", "nginx-02 1", "postgres-01 1", "redis-01 1", "redis-02 1", "redis-03 1", "replica-01 1",
+		}},
 	} {
 		server.await(t, "aware of: "+tt.name, func(ctx context.Context) error {
 			got, err := query(ctx, base, tt.expr, tt.labels...)
@@ -111,7 +113,7 @@ func TestMonitoringSeesEveryMachineAndTellsWhenOneIsGone(t *testing.T) {
 		t.Errorf("page of graphs: %d, %v", status, err)
 	}
 	// What the page loads is there, and nothing of it is elsewhere.
-	for _, asset := range regexp.MustCompile(`(?:src|href)="([^"#]+)"`).FindAllStringSubmatch(page, -1) {
+	for _, asset := range regexp.MustCompile(`(?:src|href)="([^":#]+)"`).FindAllStringSubmatch(page, -1) {
 		if status, _, err := get(t.Context(), base+"/user/"+asset[1]); err != nil || status != 200 {
 			t.Errorf("asset %s: %d, %v", asset[1], status, err)
 		}
@@ -132,9 +134,13 @@ func TestEveryAlertIsTested(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests, err := os.ReadFile("testdata/rules/alerts_test.yml")
-	if err != nil {
-		t.Fatal(err)
+	var tests []byte
+	for _, file := range []string{"testdata/rules/alerts_test.yml", "testdata/rules/signups_test.yml"} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tests = append(tests, b...)
 	}
 	for _, m := range regexp.MustCompile(`- alert: (\w+)`).FindAllSubmatch(rules, -1) {
 		if !regexp.MustCompile(`alertname: ` + string(m[1]) + `\s+exp_alerts:\s+-`).Match(tests) {

@@ -155,6 +155,7 @@ func start(t *testing.T, u Unit) *process {
 	}()
 	t.Cleanup(func() {
 		p.stop(t)
+		syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // what a killed one left behind
 		log.Close()
 		if t.Failed() && testing.Verbose() {
 			t.Logf("%s:\n%s", u.Name, p.output(t))

@@ -2,6 +2,7 @@ package images
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -101,12 +102,27 @@ func running(t *testing.T) Placement {
 	t.Helper()
 	root := t.TempDir()
 	give(t, filepath.Dir(root), root)
-	p := sample(root, fmt.Sprintf("127.%d", 64+os.Getpid()%128))
+	p := sample(root, network(t))
 	p.RunAs = account()
 	p.ScrapeInterval = time.Second
 	p.Programs.S3 = tool(t, "versitygw", "github.com/versity/versitygw/cmd/versitygw")
 	p.Programs.MemcachedExporter = tool(t, "memcached_exporter", "github.com/prometheus/memcached_exporter/cmd/memcached_exporter")
 	return p
+}
+
+// network is a loopback network that is the test's own while it runs: whoever
+// holds a port of its last address.
+func network(t *testing.T) string {
+	t.Helper()
+	for n := 250; n >= 128; n-- {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.%d.255.254:10001", n))
+		if err == nil {
+			t.Cleanup(func() { l.Close() })
+			return fmt.Sprintf("127.%d", n)
+		}
+	}
+	t.Fatal("no loopback network is free")
+	return ""
 }
 
 func tool(t *testing.T, name, pkg string) string {

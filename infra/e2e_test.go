@@ -34,9 +34,9 @@ import (
 // The stack that the test brings up has addresses of its own, so it stands beside
 // any other.
 const (
-	e2eNet   = "127.77"
+	e2eNet   = "127.99"
 	e2eStack = `{
-	"target": "local", "loopback": "127.77", "shards": 16,
+	"target": "local", "loopback": "127.99", "shards": 16,
 	"postgres": {"connections": 100, "replicas": 1, "databases": [{"name": "postgres-01", "shards": "0-7"}, {"name": "postgres-02", "shards": "8-15"}]},
 	"nginx": {"count": 2}, "api": {"count": %d},
 	"worker": {"count": 2, "slots": {"photo": 1, "fanOut": 4, "follow": 4}},

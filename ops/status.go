@@ -89,7 +89,7 @@ func inspect(ctx context.Context, s *stack) report {
 				ur.Problem = err.Error()
 			case !known:
 				ur.Problem = "is not deployed"
-			case p.State != "RUNNING":
+			case p.PID == 0: // one that is starting is asked as well
 				ur.Problem = strings.TrimSpace("is " + strings.ToLower(p.State) + " " + p.Problem)
 			default:
 				ur.PID, ur.Memory, ur.Uptime = p.PID, f.memory(p.PID), time.Since(time.Unix(p.Started, 0)).Seconds()

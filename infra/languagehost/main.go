@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -98,7 +99,7 @@ func (*host) About(ctx context.Context, _ *pulumirpc.AboutRequest) (*pulumirpc.A
 	if err != nil {
 		return nil, fmt.Errorf("ask go for its version: %w", err)
 	}
-	return &pulumirpc.AboutResponse{Executable: "go", Version: string(out)}, nil
+	return &pulumirpc.AboutResponse{Executable: "go", Version: strings.TrimSpace(string(out))}, nil
 }
 
 func (h *host) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {

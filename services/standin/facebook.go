@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -21,7 +22,7 @@ func answerFacebook(r *http.Request, body []byte) answer {
 		return graphError(http.StatusBadRequest, 100, 0, "Unsupported "+strings.ToLower(r.Method)+" request.")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	if err := r.ParseMultipartForm(maxBody); err != nil && err != http.ErrNotMultipart {
+	if err := r.ParseMultipartForm(maxBody); err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		return graphError(http.StatusBadRequest, 100, 0, "Invalid parameter")
 	}
 	token := r.Form.Get("access_token")

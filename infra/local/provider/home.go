@@ -244,19 +244,26 @@ func removeHome(h Home) error {
 func (h Home) onDisk() Home {
 	is := h
 	is.Files = map[string]File{}
+	if len(h.Credentials) > 0 {
+		is.Credentials = map[string]string{}
+	}
+	root, err := os.OpenRoot(h.Root)
+	if err != nil {
+		return is
+	}
+	defer root.Close()
 	for name := range h.Files {
-		content, err := os.ReadFile(name)
-		info, serr := os.Stat(name)
+		rel, _ := filepath.Rel(h.Root, name)
+		content, err := root.ReadFile(rel)
+		info, serr := root.Stat(rel)
 		if err == nil && serr == nil {
 			is.Files[name] = File{Content: string(content), Mode: int(info.Mode().Perm())}
 		}
 	}
-	if len(h.Credentials) > 0 {
-		is.Credentials = map[string]string{}
-		for name := range h.Credentials {
-			if content, err := os.ReadFile(filepath.Join(h.CredentialsDir, name)); err == nil {
-				is.Credentials[name] = string(content)
-			}
+	dir, _ := filepath.Rel(h.Root, h.CredentialsDir)
+	for name := range h.Credentials {
+		if content, err := root.ReadFile(filepath.Join(dir, name)); err == nil {
+			is.Credentials[name] = string(content)
 		}
 	}
 	return is

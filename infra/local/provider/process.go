@@ -162,7 +162,7 @@ func (*Process) Delete(ctx context.Context, req infer.DeleteRequest[ProcessState
 	pr := &program{ProcessArgs: req.State.ProcessArgs, supervisor: supervisord{req.State.Supervisor}}
 	release, err := pr.lock(ctx)
 	if errors.Is(err, errDead) {
-		return infer.DeleteResponse{}, removeHome(pr.Home)
+		return infer.DeleteResponse{}, errors.Join(pr.forgetGroup(), removeHome(pr.Home))
 	}
 	if err != nil {
 		return infer.DeleteResponse{}, err

@@ -163,6 +163,33 @@ func TestProcessReplaced(t *testing.T) {
 	}
 }
 
+// A child that holds on to the port when its parent dies does not keep the parent
+// from being started again, nor from being replaced.
+func TestProcessLeavesNoChildren(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	e.supervisor()
+	args := e.serve("api")
+	args.Env["PROGRAM"] = "parent"
+	r := e.mustCreate("Process", "api", args)
+	child := pidOf(t, args)
+	group, err := syscall.Getpgid(child)
+	if err != nil || group == child {
+		t.Fatalf("the child leads a group of its own: %d, %v", group, err)
+	}
+	if err := syscall.Kill(group, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "another child serves", func() bool { now := ask(args, "/pid"); return now != "" && now != strconv.Itoa(child) })
+
+	args.Env["NEW"] = "yes"
+	r = e.mustUpdate(r, args)
+	e.mustDelete(r)
+	if left := processesOf(t, args.Root); len(left) > 0 {
+		t.Errorf("processes are left: %v", left)
+	}
+}
+
 // Files that are not a process's any more go, and so do old credentials.
 func TestProcessUpdateCleansUp(t *testing.T) {
 	t.Parallel()

@@ -91,7 +91,7 @@ func (p *program) script() string {
 const leftovers = `group=%s
 boot=$(cat /proc/sys/kernel/random/boot_id)
 if read -r old when <"$group" && [ "$when" = "$boot" ] && [ "$old" != $$ ]; then
-	kill -KILL -- "-$old"
+	kill -s KILL -- "-$old"
 fi 2>/dev/null
 echo "$$ $boot" >"$group"
 `
@@ -274,13 +274,21 @@ func (p *program) stop(ctx context.Context, say func(string)) error {
 		}
 	}
 	is, err := p.supervisor.status(ctx, p.Name)
-	if err != nil || is.name == "" {
+	if err != nil {
 		return err
 	}
-	say("stopping")
-	if err := p.supervisor.remove(ctx, p.Name, p.stopTimeout()); err != nil {
-		return err
+	if is.name != "" {
+		say("stopping")
+		if err := p.supervisor.remove(ctx, p.Name, p.stopTimeout()); err != nil {
+			return err
+		}
 	}
+	return p.forgetGroup()
+}
+
+// forgetGroup removes the name of a process group that has ended, before it can
+// become someone else's.
+func (p *program) forgetGroup() error {
 	if err := os.Remove(p.groupFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forget the process group: %w", err)
 	}
@@ -293,7 +301,7 @@ func (p *program) remove(ctx context.Context, say func(string)) error {
 	if err := p.stop(ctx, say); err != nil && !errors.Is(err, errDead) {
 		return err
 	}
-	return removeHome(p.Home)
+	return errors.Join(p.forgetGroup(), removeHome(p.Home))
 }
 
 // awaitReady waits until the program is up, ctx ends, or it has died three times.

@@ -48,6 +48,15 @@ func program(mode string) {
 	case "hang":
 		fmt.Println("still warming up")
 		select {}
+	case "parent":
+		// Its child serves in its process group, and outlives it.
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), "PROGRAM=serve")
+		child.Stdout, child.Stderr = os.Stdout, os.Stderr
+		if err := child.Start(); err != nil {
+			panic(err)
+		}
+		select {}
 	case "serve":
 	default:
 		panic("unknown program " + mode)

@@ -265,6 +265,10 @@ func (s supervisord) remove(ctx context.Context, program string, patience time.D
 			}
 			return fmt.Errorf("stop %s: it still runs (pid %d)", program, pid)
 		}
+		if pid != 0 {
+			// As systemd would: a child that it has left behind may hold its port.
+			_ = syscall.Kill(-pid, syscall.SIGKILL)
+		}
 		// Not asked to wait, supervisord answers at once; its own wait looks up but once
 		// a second.
 		if _, err := s.call(ctx, "supervisor.stopProcessGroup", program, false); err != nil && !unknown(err) {
