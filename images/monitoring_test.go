@@ -47,6 +47,7 @@ func query(ctx context.Context, prometheus, expr string, labels ...string) ([]st
 }
 
 func TestMonitoringSeesEveryMachineAndTellsWhenOneIsGone(t *testing.T) {
+	t.Parallel()
 	p := running(t)
 	// Of the other pair neither runs: it must not hide this one.
 	primary, replica := first(t, p, Postgres), first(t, p, Replica)

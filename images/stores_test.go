@@ -35,6 +35,7 @@ func ask(t *testing.T, addr, user, password, database, query string) string {
 }
 
 func TestPostgresReplicatesAndPoolerReachesIt(t *testing.T) {
+	t.Parallel()
 	p := running(t)
 	primary, replica := p.Of(Postgres)[0], p.Of(Replica)[0]
 	s := secrets()
@@ -111,6 +112,7 @@ func redisCLI(ctx context.Context, m Machine, args ...string) (string, error) {
 }
 
 func TestRedisClusterFormsHealsAndGrows(t *testing.T) {
+	t.Parallel()
 	p := running(t)
 	masters := p.Of(Redis)
 	extra := Machine{Name: "redis-04", Role: Redis, Index: 4, Addr: strings.TrimSuffix(masters[0].Addr, ".1") + ".4",

@@ -35,6 +35,7 @@ func serve(t *testing.T, m Machine, handler http.HandlerFunc) *httptest.Server {
 }
 
 func TestNginxPassesWhatIsPublicAndNothingElse(t *testing.T) {
+	t.Parallel()
 	p := running(t)
 	var seen atomic.Pointer[http.Request]
 	for _, m := range p.Of(API) {
@@ -119,6 +120,7 @@ func TestNginxPassesWhatIsPublicAndNothingElse(t *testing.T) {
 }
 
 func TestNginxRepeatsOnlyWhatMayBeRepeated(t *testing.T) {
+	t.Parallel()
 	p := running(t)
 	api := p.Of(API)
 	var broken, posts atomic.Int64
@@ -162,6 +164,7 @@ func TestNginxRepeatsOnlyWhatMayBeRepeated(t *testing.T) {
 }
 
 func TestNginxComesBackAfterItsMasterWasKilled(t *testing.T) {
+	t.Parallel()
 	p := running(t)
 	m := first(t, p, Nginx)
 	nginx := startAll(t, m, p, "nginx")["nginx"]
@@ -174,6 +177,7 @@ func TestNginxComesBackAfterItsMasterWasKilled(t *testing.T) {
 }
 
 func TestLoadBalancerLosesNoRequest(t *testing.T) {
+	t.Parallel()
 	p := running(t)
 	for _, m := range p.Of(API) {
 		serve(t, m, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("X-Forwarded-For")) })
@@ -250,6 +254,7 @@ func TestLoadBalancerLosesNoRequest(t *testing.T) {
 }
 
 func TestCDNCachesPhotosAndNothingElse(t *testing.T) {
+	t.Parallel()
 	p := running(t)
 	store := first(t, p, Storage)
 	origin := startAll(t, store, p, "storage")["storage"]

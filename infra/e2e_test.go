@@ -134,9 +134,13 @@ func TestFromNothingToAPhotoInAFollowersFeed(t *testing.T) {
 		t.Errorf("of %d requests during the edits one failed: %s", sent, failed)
 	}
 
-	// The photo outlives it all.
-	if _, ok := noah.inFeed(id); !ok {
-		t.Error("the photo is gone from the feed")
+	// What was stored outlives the processes, and whoever was logged in still is.
+	s.down()
+	s.nothingLeft()
+	s.up(2)
+	s.eventually("the photo is in the feed again", func() bool { _, ok := noah.inFeed(id); return ok })
+	if res, _ := get(t, seen.Renditions[0].URL); res.StatusCode != http.StatusOK {
+		t.Errorf("the photo through the CDN: status %d, want 200", res.StatusCode)
 	}
 	s.down()
 	s.nothingLeft()
@@ -151,7 +155,6 @@ type stack struct {
 	auto      auto.Stack
 	endpoints map[string]any
 	steps     map[string]apitype.OpType // of the last up, by logical name
-	destroyed bool
 }
 
 func newStack(t *testing.T, ctx context.Context) *stack {
@@ -278,14 +281,10 @@ func (s *stack) down() {
 	if _, err := s.auto.Destroy(s.ctx, optdestroy.ProgressStreams(log)); err != nil {
 		s.t.Fatalf("destroy: %v\n%s", err, log)
 	}
-	s.destroyed = true
 }
 
 // forceDown ends what a failed test left running.
 func (s *stack) forceDown() {
-	if s.destroyed {
-		return
-	}
 	for _, p := range s.processes() {
 		if strings.Contains(p.cmdline, "supervisord") {
 			syscall.Kill(p.pid, syscall.SIGTERM)

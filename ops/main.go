@@ -1,8 +1,8 @@
-// Command burbn is what an operator types: it looks at a stack's machines and runs
-// commands on them.
+// Command burbn is what an operator types: it looks at a stack's machines, runs
+// commands on them and clears away what is left when they are gone.
 //
-// It works from the stack file and the machines themselves and needs neither Pulumi
-// nor its state. It changes nothing in a stack: that is `pulumi up`.
+// It works from the stack file and the machines themselves and calls no Pulumi. It
+// neither starts, changes nor stops a machine: that is `pulumi up` and `destroy`.
 package main
 
 import (
@@ -49,6 +49,10 @@ func commands() []command {
 		{"doctor", "[-stack STACK]", "what this machine lacks to bring the stack up",
 			"Changes nothing. Exits with 1 if something is missing or a port is taken.", doctor},
 		{"state", "[-stack STACK]", "the folder of all that the stack stores", "", state},
+		{"unlock", "[-stack STACK]", "remove the lock of a pulumi that was killed",
+			"A lock whose holder still works is left alone, and is an error.", unlock},
+		{"forget", "[-stack STACK]", "delete all that a stopped stack has stored",
+			"Databases, photos, logs: there is no way back. Refused while the stack is up.", forget},
 	}
 }
 

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/burbn/burbn/images"
@@ -28,25 +26,34 @@ func stackFlag(flags *flag.FlagSet) *string {
 	return flags.String("stack", "local", "`name` of the stack, as in stacks/Pulumi.<name>.yaml")
 }
 
+// locate is the checkout and where on this machine a stack lives, whatever its file
+// says.
+func locate(name string) (root string, site local.Site, err error) {
+	root, err = checkout()
+	if err != nil {
+		return "", local.Site{}, err
+	}
+	if known := stacks(root); !slices.Contains(known, name) {
+		return "", local.Site{}, fmt.Errorf("the stack %q is unknown: accepted is %s", name, strings.Join(known, ", "))
+	}
+	return root, local.Here(root, name), nil
+}
+
 // open reads a stack's file and places and renders what it says, as the Pulumi
 // program does. What runs is not looked at.
 func open(name string) (*stack, error) {
-	root, err := checkout()
+	root, site, err := locate(name)
 	if err != nil {
 		return nil, err
 	}
 	t, err := topology.ParseFile(file(root, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the stack %q is unknown: accepted is %s", name, strings.Join(stacks(root), ", "))
-	}
 	if err != nil {
 		return nil, err
 	}
 	if t.Target != topology.Local {
 		return nil, fmt.Errorf("the stack %q runs on %s: accepted is a stack of the target %s", name, t.Target, topology.Local)
 	}
-	s := &stack{site: local.Here(root, name)}
-	s.placement = local.Place(t, s.site, release.Unknown())
+	s := &stack{site: site, placement: local.Place(t, site, release.Unknown())}
 	s.images, err = local.Render(s.placement)
 	return s, err
 }
@@ -126,19 +133,4 @@ func (c choice) open() (*stack, []images.Machine, error) {
 		return nil, nil, fmt.Errorf("the machine %q is unknown: accepted is %s", *c.machine, strings.Join(names, ", "))
 	}
 	return s, chosen, nil
-}
-
-func state(flags *flag.FlagSet) action {
-	name := stackFlag(flags)
-	return func(_ context.Context, c console, args []string) error {
-		if err := none(c, args); err != nil {
-			return err
-		}
-		s, err := open(*name)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(c.out, s.site.State)
-		return nil
-	}
 }

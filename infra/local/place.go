@@ -42,6 +42,9 @@ func (s Site) Supervisor() string { return filepath.Join(s.State, "supervisor") 
 // Socket is where the supervisor listens.
 func (s Site) Socket() string { return filepath.Join(s.Supervisor(), "supervisor.sock") }
 
+// secret is where a secret is kept for as long as the data is.
+func (s Site) secret(name string) string { return filepath.Join(s.State, "secrets", name) }
+
 // program is where a program of a release is installed.
 func (s Site) program(p release.Program) string {
 	return filepath.Join(s.State, "releases", p.FileName())

@@ -12,7 +12,9 @@ import (
 	"github.com/burbn/burbn/infra/local/host"
 )
 
-// makeSecrets makes the stack's secrets, once: Pulumi keeps them, encrypted.
+// makeSecrets makes the stack's secrets, once: Pulumi keeps them, encrypted. The
+// site keeps them too, with the data: a database knows the passwords that it was
+// born with, and whoever is logged in stays so.
 func (d *deployment) makeSecrets() error {
 	d.secrets = pulumi.StringMap{
 		// A name rather than a secret: a bucket belongs to the key that made it, and
@@ -23,13 +25,13 @@ func (d *deployment) makeSecrets() error {
 		"postgres-owner-password", "postgres-app-password", "postgres-replication-password", "postgres-monitor-password",
 		"redis-password", "storage-secret-key", "token-key", "sentry-key",
 	} {
-		s, err := host.NewSecret(d.ctx, name, &host.SecretArgs{Kind: host.Password, Length: 40})
+		s, err := host.NewSecret(d.ctx, name, &host.SecretArgs{Kind: host.Password, Length: 40, Path: d.site.secret(name)})
 		if err != nil {
 			return err
 		}
 		d.secrets[name] = s.Value
 	}
-	apns, err := host.NewSecret(d.ctx, "apns-key", &host.SecretArgs{Kind: host.ECP256})
+	apns, err := host.NewSecret(d.ctx, "apns-key", &host.SecretArgs{Kind: host.ECP256, Path: d.site.secret("apns-key")})
 	if err != nil {
 		return err
 	}
@@ -37,7 +39,7 @@ func (d *deployment) makeSecrets() error {
 	for _, m := range d.placement.Of(images.Standin) {
 		hosts = append(hosts, m.Addr)
 	}
-	tls, err := host.NewSecret(d.ctx, "apns-tls", &host.SecretArgs{Kind: host.TLS, Hosts: hosts})
+	tls, err := host.NewSecret(d.ctx, "apns-tls", &host.SecretArgs{Kind: host.TLS, Hosts: hosts, Path: d.site.secret("apns-tls")})
 	if err != nil {
 		return err
 	}

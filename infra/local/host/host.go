@@ -76,6 +76,9 @@ type SecretArgs struct {
 	Kind   Kind
 	Length int      // of a password, 16 to 128
 	Hosts  []string // that a TLS certificate names: addresses, DNS names
+	// Path is a file that keeps the secret beside the data that it opens, for
+	// whoever creates both again; empty: the state alone has it.
+	Path string
 }
 
 // NewSecret registers a secret.
@@ -87,6 +90,9 @@ func NewSecret(ctx *pulumi.Context, name string, args *SecretArgs, opts ...pulum
 	}
 	if len(args.Hosts) > 0 {
 		props["hosts"] = pulumi.ToStringArray(args.Hosts)
+	}
+	if args.Path != "" {
+		props["path"] = pulumi.String(args.Path)
 	}
 	return r, ctx.RegisterResource("host:index:Secret", name, props, r, opts...)
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -104,6 +105,33 @@ func TestSecretKinds(t *testing.T) {
 	}
 	if got := e.diff(r, provider.SecretArgs{Kind: "password"}); got != "create, then delete" {
 		t.Errorf("another kind: %q", got)
+	}
+}
+
+// A stack that is destroyed and made again beside its data must open it again.
+func TestSecretKeptBesideTheData(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	path := filepath.Join(e.dir, "secrets", "key")
+	args := provider.SecretArgs{Kind: "password", Path: &path}
+	first := e.mustCreate("Secret", "key", args)
+	value := first.state.Get("value").AsString()
+	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
+		t.Errorf("the file: %v, %v, want mode 0600", info, err)
+	}
+	e.mustDelete(first)
+	if again := e.mustCreate("Secret", "key", args); again.state.Get("value").AsString() != value {
+		t.Error("made again, the secret is another one")
+	}
+	other := e.mustCreate("Secret", "key", provider.SecretArgs{Kind: "ec-p256", Path: &path})
+	if !strings.Contains(other.state.Get("value").AsString(), "PRIVATE KEY") {
+		t.Error("a secret of another kind was taken for this one")
+	}
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.create("Secret", "key", args); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("half a file: error %v, want one that names %s", err, path)
 	}
 }
 

@@ -10,9 +10,9 @@ import (
 
 // process is what /proc/PID/stat says of one process.
 type process struct {
-	pid, parent, session int
-	name                 string
-	zombie               bool
+	pid, parent, group, session int
+	name                        string
+	zombie                      bool
 }
 
 // readProcess is false when there is no such process.
@@ -32,6 +32,7 @@ func readProcess(pid int) (process, bool) {
 	}
 	proc := process{pid: pid, name: string(stat[open+1 : end]), zombie: fields[0] == "Z"}
 	proc.parent, _ = strconv.Atoi(fields[1])
+	proc.group, _ = strconv.Atoi(fields[2])
 	proc.session, _ = strconv.Atoi(fields[3])
 	return proc, true
 }
@@ -57,8 +58,8 @@ func descends(pid, ancestor int) bool {
 	return false
 }
 
-// members are the processes of a session.
-func members(session int) []process {
+// processes are those that live and that match.
+func processes(match func(process) bool) []process {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return nil
@@ -69,7 +70,7 @@ func members(session int) []process {
 		if err != nil {
 			continue
 		}
-		if proc, ok := readProcess(pid); ok && !proc.zombie && proc.session == session {
+		if proc, ok := readProcess(pid); ok && !proc.zombie && match(proc) {
 			found = append(found, proc)
 		}
 	}

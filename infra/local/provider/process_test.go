@@ -288,21 +288,13 @@ func TestProcessUpdateFails(t *testing.T) {
 	args := e.serve("api")
 	r := e.mustCreate("Process", "api", args)
 	args.Env["PROGRAM"] = "crash"
-	in, err := e.check("Process", "api", args)
-	if err != nil {
-		t.Fatal(err)
+	r, err := e.update(r, args)
+	wantError(t, err, "ends as soon as it is started", "reason 29")
+	if r.state.Get("env").AsMap().Get("PROGRAM").AsString() != "crash" {
+		t.Fatalf("the old process is kept: %v", r.state)
 	}
-	resp, err := e.server.Update(p.UpdateRequest{ID: r.id, Urn: r.urn, State: r.state, OldInputs: r.inputs, Inputs: in})
-	wantError(t, err)
-	if resp.PartialState == nil {
-		t.Fatalf("not kept as unfinished: %v", resp)
-	}
-	wantError(t, errors.New(resp.PartialState.Reasons[0]), "ends as soon as it is started", "reason 29")
-	if resp.Properties.Get("env").AsMap().Get("PROGRAM").AsString() != "crash" {
-		t.Fatalf("the old process is kept: %v", resp.Properties)
-	}
-	args.Env["PROGRAM"] = "serve"
-	r = e.mustUpdate(made{r.urn, r.id, in, resp.Properties}, args)
+	args.Env = map[string]string{"PROGRAM": "serve", "ADDR": args.Env["ADDR"], "CONFIG": args.Env["CONFIG"]}
+	r = e.mustUpdate(r, args)
 	pidOf(t, args)
 	e.mustDelete(r)
 }
@@ -436,14 +428,14 @@ func TestProcessOfAnotherUser(t *testing.T) {
 	e := newEngine(t)
 	e.supervisor()
 	args := e.serve("api")
-	args.User = "nobody"
+	args.User = "bin"
 	args.Listen, args.Ready = nil, provider.Ready{TimeoutSeconds: 20}
 	args.OpenFiles = 512
 	args.Setup = [][]string{{"/bin/sh", "-c", "cat $CREDENTIALS_DIRECTORY/password > set-up"}}
 	args.Exec = []string{"/bin/sh", "-c", "id -un; ulimit -n; grep -E 'NoNewPrivs|CapInh|CapPrm' /proc/self/status; exec sleep 1000"}
 	r, err := e.create("Process", "api", args)
 	if os.Getuid() != 0 {
-		wantError(t, err, `user "nobody": only root may run a process as another user`)
+		wantError(t, err, `user "bin": only root may run a process as another user`)
 		return
 	}
 	if err != nil {
@@ -453,7 +445,7 @@ func TestProcessOfAnotherUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Join(strings.Fields(string(log)), " "), "nobody 512 CapInh: 0000000000000000 CapPrm: 0000000000000000 NoNewPrivs: 1"; got != want {
+	if got, want := strings.Join(strings.Fields(string(log)), " "), "bin 512 CapInh: 0000000000000000 CapPrm: 0000000000000000 NoNewPrivs: 1"; got != want {
 		t.Errorf("it runs as %q, want %q", got, want)
 	}
 	if got, _ := os.ReadFile(args.Root + "/set-up"); string(got) != "hunter2-api" {

@@ -193,12 +193,16 @@ func (e *engine) diff(r made, args any) string {
 	return "update"
 }
 
+// update answers what is to be kept even when it fails, as long as that is not empty.
 func (e *engine) update(r made, args any) (made, error) {
 	in, err := e.check(string(r.urn.Type().Name()), r.urn.Name(), args)
 	if err != nil {
 		return made{}, err
 	}
 	resp, err := e.server.Update(p.UpdateRequest{ID: r.id, Urn: r.urn, State: r.state, OldInputs: r.inputs, Inputs: in})
+	if resp.PartialState != nil {
+		err = fmt.Errorf("%w: %v", err, resp.PartialState.Reasons)
+	}
 	return made{r.urn, r.id, in, resp.Properties}, err
 }
 

@@ -7,18 +7,25 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/big"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
 	"time"
 
 	p "github.com/pulumi/pulumi-go-provider"
 	"github.com/pulumi/pulumi-go-provider/infer"
 )
 
-// Secret is made once and lives in Pulumi's state alone; a change of any input makes
-// another.
+// Secret is made once and lives in Pulumi's state; a change of any input makes
+// another. One with a path is kept there too, because what it opens outlives the
+// stack: created anew, the secret is again what the file says.
 type Secret struct{}
 
 // SecretArgs are the inputs of Secret.
@@ -26,6 +33,7 @@ type SecretArgs struct {
 	Kind   string   `pulumi:"kind"`
 	Length *int     `pulumi:"length,optional"` // of a password
 	Hosts  []string `pulumi:"hosts,optional"`  // of a tls certificate
+	Path   *string  `pulumi:"path,optional"`   // deleted with the data beside it, not with the resource
 }
 
 // SecretState is what Pulumi keeps of a Secret.
@@ -67,6 +75,9 @@ func (*Secret) Check(ctx context.Context, req infer.CheckRequest) (infer.CheckRe
 		if (len(args.Hosts) > 0) != (args.Kind == selfTLS) {
 			wrong = append(wrong, failure("hosts", "%q: a tls certificate names at least one, and nothing else any", args.Hosts))
 		}
+		if args.Path != nil && !filepath.IsAbs(*args.Path) {
+			wrong = append(wrong, failure("path", "%q is not absolute", *args.Path))
+		}
 		return wrong
 	})
 }
@@ -77,12 +88,60 @@ func (*Secret) Create(_ context.Context, req infer.CreateRequest[SecretArgs]) (i
 	if req.DryRun {
 		return resp, nil
 	}
-	var err error
-	resp.Output.Value, resp.Output.Public, err = req.Inputs.make()
+	made, err := req.Inputs.keep()
 	if err != nil {
-		err = fmt.Errorf("make a secret of kind %s: %w", req.Inputs.Kind, err)
+		return resp, fmt.Errorf("make a secret of kind %s: %w", req.Inputs.Kind, err)
 	}
-	return resp, err
+	resp.Output.Value, resp.Output.Public = made.Value, made.Public
+	return resp, nil
+}
+
+// kept is the content of a secret's file. What it was made for is part of it, so
+// that a secret for another host is not taken for this one.
+type kept struct {
+	Kind   string   `json:"kind"`
+	Length *int     `json:"length,omitempty"`
+	Hosts  []string `json:"hosts,omitempty"`
+	Value  string   `json:"value"`
+	Public string   `json:"public,omitempty"`
+}
+
+// keep is the secret of the file, or a new one that it writes there.
+func (args SecretArgs) keep() (kept, error) {
+	fresh := kept{Kind: args.Kind, Length: args.Length, Hosts: args.Hosts}
+	if args.Path != nil {
+		b, err := os.ReadFile(*args.Path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return kept{}, err
+		}
+		if err == nil {
+			var old kept
+			if err := json.Unmarshal(b, &old); err != nil {
+				return kept{}, fmt.Errorf("read %s: %w", *args.Path, err)
+			}
+			fresh.Value, fresh.Public = old.Value, old.Public
+			if reflect.DeepEqual(fresh, old) {
+				return old, nil
+			}
+		}
+	}
+	var err error
+	if fresh.Value, fresh.Public, err = args.make(); err != nil || args.Path == nil {
+		return fresh, err
+	}
+	b, err := json.Marshal(fresh)
+	if err != nil {
+		return kept{}, err
+	}
+	if err := os.MkdirAll(filepath.Dir(*args.Path), 0o700); err != nil {
+		return kept{}, err
+	}
+	// Whole or not at all: half a secret would lock the data for good.
+	part := *args.Path + ".part"
+	if err := os.WriteFile(part, b, 0o600); err != nil {
+		return kept{}, err
+	}
+	return fresh, os.Rename(part, *args.Path)
 }
 
 func (args SecretArgs) make() (value, public string, err error) {

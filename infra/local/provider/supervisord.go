@@ -202,22 +202,25 @@ func (s supervisord) sweep(ctx context.Context) error {
 		return nil // it ended in order, or never ran
 	}
 	session, err := strconv.Atoi(strings.TrimSpace(string(content)))
-	if err != nil || alive(session) {
-		return nil // a number that has gone to someone else
+	if err != nil {
+		return nil // it was killed before it had written it, and had started nothing
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*orphanTimeout)
 	defer cancel()
 	patience := time.Now().Add(orphanTimeout)
 	return poll(ctx, func() error {
-		orphans := members(session)
+		// A process that is about to end has no command line any more.
+		leader, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", session))
+		if len(leader) > 0 && !bytes.Contains(leader, []byte(s.config())) {
+			return nil // the number has gone to someone else
+		}
+		orphans := processes(func(proc process) bool { return proc.session == session })
 		if len(orphans) == 0 {
 			return nil
 		}
 		for _, orphan := range orphans {
 			if time.Now().After(patience) {
-				if err := syscall.Kill(orphan.pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-					return fmt.Errorf("kill %s (pid %d): %w", orphan.name, orphan.pid, err)
-				}
+				_ = syscall.Kill(orphan.pid, syscall.SIGKILL) // it may just have ended
 			}
 		}
 		return fmt.Errorf("wait for the programs of the supervisord that died: %s (pid %d) still runs", orphans[0].name, orphans[0].pid)
@@ -257,32 +260,39 @@ func (s supervisord) remove(ctx context.Context, program string, patience time.D
 	ctx, cancel := context.WithTimeout(ctx, patience+callTimeout)
 	defer cancel()
 	impatient := time.Now().Add(patience)
-	pid := 0
+	group := 0 // its leader is the program
 	return poll(ctx, func() error {
-		if pid != 0 && alive(pid) {
+		if group != 0 && alive(group) {
 			if time.Now().After(impatient) {
-				_ = syscall.Kill(-pid, syscall.SIGKILL) // it leads a process group; it may just have ended
+				_ = syscall.Kill(-group, syscall.SIGKILL) // it may just have ended
 			}
-			return fmt.Errorf("stop %s: it still runs (pid %d)", program, pid)
+			return fmt.Errorf("stop %s: it still runs (pid %d)", program, group)
 		}
-		if pid != 0 {
-			// As systemd would: a child that it has left behind may hold its port.
-			_ = syscall.Kill(-pid, syscall.SIGKILL)
+		// As under systemd, the children that it leaves behind end with it.
+		var left []process
+		if group != 0 {
+			left = processes(func(proc process) bool { return proc.group == group })
+		}
+		if len(left) > 0 {
+			_ = syscall.Kill(-group, syscall.SIGKILL)
+			return fmt.Errorf("stop %s: its child %s still runs (pid %d)", program, left[0].name, left[0].pid)
+		}
+		is, err := s.status(ctx, program)
+		if err != nil || is.name == "" {
+			return err
+		}
+		if group = is.pid; group == 0 {
+			_, err := s.call(ctx, "supervisor.removeProcessGroup", program)
+			if err == nil || unknown(err) {
+				return nil
+			}
 		}
 		// Not asked to wait, supervisord answers at once; its own wait looks up but once
 		// a second.
 		if _, err := s.call(ctx, "supervisor.stopProcessGroup", program, false); err != nil && !unknown(err) {
 			return err
 		}
-		is, err := s.status(ctx, program)
-		if err != nil || is.name == "" {
-			return err
-		}
-		if pid = is.pid; pid != 0 {
-			return fmt.Errorf("stop %s: it still runs (pid %d)", program, pid)
-		}
-		_, err = s.call(ctx, "supervisor.removeProcessGroup", program)
-		return err
+		return fmt.Errorf("stop %s: supervisord has not let go of it", program)
 	})
 }
 

@@ -2,6 +2,7 @@
 // nothing else is asked, so it works wherever Prometheus can be reached.
 "use strict";
 
+// full says that the scale goes to 100 % whatever the values.
 // $w is the window of rates: a minute, or more where a point stands for more.
 const graphs = [
   {title: "Photos", unit: "a second", queries: {
@@ -35,22 +36,19 @@ const graphs = [
   }},
   {title: "Tasks done", unit: "a second", queries: {"{task}": 'sum by (task) (rate(burbn_tasks_total{result="done"}[$w]))'}},
   {title: "Pushes", unit: "a second, by result", queries: {"{result}": "sum by (result) (rate(burbn_pushes_total[$w]))"}},
-  {title: "Cache hits", unit: "share of reads, by kind", percent: true, queries: {
+  {title: "Cache hits", unit: "share of reads, by kind", percent: true, full: true, queries: {
     "{kind}": 'sum by (kind) (rate(burbn_cache_requests_total{result="hit"}[$w])) / sum by (kind) (rate(burbn_cache_requests_total[$w]))',
   }},
   {title: "Replica lag", unit: "seconds", queries: {"{replica}": "max by (replica) (burbn_replica_lag_seconds)"}},
   {title: "Database transactions", unit: "a second", queries: {"{machine}": 'sum by (machine) (rate(burbn_database_commits_total{role="postgres"}[$w]))'}},
   {title: "Database connections", unit: "open", queries: {"{machine}": 'max by (machine) (burbn_database_connections{role="postgres"})'}},
-  {title: "Redis memory", unit: "share of its limit", percent: true, queries: {"{machine}": "redis_memory_used_bytes / (redis_memory_max_bytes > 0)"}},
+  {title: "Redis memory", unit: "share of its limit", percent: true, full: true, queries: {"{machine}": "redis_memory_used_bytes / (redis_memory_max_bytes > 0)"}},
   {title: "Requests at the edge", unit: "a second", queries: {
     "photos (CDN)": 'sum(rate(nginx_http_requests_total{role="cdn"}[$w]))',
     "API (nginx)": 'sum(rate(nginx_http_requests_total{role="nginx"}[$w]))',
   }},
-  {title: "Processors busy", unit: "share, by machine", percent: true, queries: {
+  {title: "Processors busy", unit: "share, by machine", percent: true, full: true, queries: {
     "{machine}": '1 - avg by (machine) (rate(node_cpu_seconds_total{mode="idle"}[$w]))',
-  }},
-  {title: "Machines up", unit: "by role", queries: {
-    "{role}": "sum by (role) (burbn_machine_up)",
   }},
 ];
 
@@ -100,7 +98,14 @@ async function lines(graph, end) {
       };
     });
   }));
-  return {times, series: all.flat().sort((a, b) => a.label < b.label ? -1 : 1)};
+  return {times, series: all.flatMap(series => series.sort((a, b) => a.label < b.label ? -1 : 1))};
+}
+
+// latest lets the legend of a plot tell the newest values, unless the cursor asks for others.
+function latest(plot) {
+  const values = plot.data.slice(1);
+  const idx = plot.data[0].findLastIndex((_, i) => values.some(vs => vs[i] != null));
+  if (plot.cursor.idx == null && idx >= 0) plot.setLegend({idx});
 }
 
 // place makes the empty frame of a graph; its draw fills and refills it.
@@ -122,9 +127,10 @@ function place(graph) {
       return;
     }
     const data = [times, ...series.map(s => s.values)];
-    const key = series.map(s => s.label).join("\n");
+    const key = [range, ...series.map(s => s.label)].join("\n");
     if (plot && shown === key) {
       plot.setData(data);
+      latest(plot);
       return;
     }
     clear();
@@ -133,9 +139,9 @@ function place(graph) {
     plot = new uPlot({
       width: body.clientWidth, height: 190,
       cursor: {sync: {key: "burbn"}, drag: {x: false, y: false}},
-      scales: {y: {range: (_, min, max) => [Math.min(0, min), graph.percent ? Math.max(1, max) : max > 0 ? max * 1.1 : 1]}},
+      scales: {y: {range: (_, min, max) => [Math.min(0, min), graph.full ? Math.max(1, max) : max > 0 ? max * 1.1 : 1]}},
       axes: [
-        {stroke: theme("--muted"), grid, ticks: grid, values: "{HH}:{mm}", space: 60},
+        {stroke: theme("--muted"), grid, ticks: grid, values: range > 86400 ? "{M}/{D} {HH}:{mm}" : "{HH}:{mm}", space: range > 86400 ? 90 : 60, size: 30},
         {stroke: theme("--muted"), grid, ticks: grid, size: 56, values: (_, vs) => vs.map(v => number(v, graph.percent))},
       ],
       series: [
@@ -145,7 +151,10 @@ function place(graph) {
           value: (_, v) => number(v, graph.percent),
         })),
       ],
+      // The legend tells the latest values, or those below the cursor.
+      hooks: {setCursor: [latest]},
     }, data, body);
+    latest(plot);
   };
   new ResizeObserver(() => plot?.setSize({width: body.clientWidth, height: 190})).observe(body);
   return {draw, clear};
