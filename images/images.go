@@ -14,6 +14,7 @@ package images
 import (
 	"cmp"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -81,7 +82,7 @@ func Render(m Machine, p Placement) (Image, error) {
 
 func render(m Machine, p Placement) (Image, error) {
 	if m.Managed() {
-		return Image{}, fmt.Errorf("the cloud runs it: there is nothing to render")
+		return Image{}, errors.New("the cloud runs it: there is nothing to render")
 	}
 	// Neither unit files nor most configuration languages agree on how to quote a path.
 	if !regexp.MustCompile(`^/[A-Za-z0-9._/-]*$`).MatchString(m.Root) {

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -291,10 +290,4 @@ func startAll(t *testing.T, m Machine, p Placement, names ...string) map[string]
 		started[name] = start(t, u)
 	}
 	return started
-}
-
-// only keeps the machines of some roles.
-func (p Placement) only(roles ...Role) Placement {
-	p.Machines = slices.DeleteFunc(slices.Clone(p.Machines), func(m Machine) bool { return !slices.Contains(roles, m.Role) })
-	return p
 }

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -84,7 +85,7 @@ func (u *Unit) set(key, value string, m Machine, credentials map[string]string, 
 		case "oneshot":
 			u.Once = true
 		default:
-			return fmt.Errorf("accepted is notify, exec or oneshot")
+			return errors.New("accepted is notify, exec or oneshot")
 		}
 	case "Service.ExecStart":
 		u.Exec, err = words(value)
@@ -96,7 +97,7 @@ func (u *Unit) set(key, value string, m Machine, credentials map[string]string, 
 		signal, ok := strings.CutPrefix(value, "/bin/kill -")
 		signal, mainPID := strings.CutSuffix(signal, " $MAINPID")
 		if !ok || !mainPID {
-			return fmt.Errorf("accepted is /bin/kill -SIGNAL $MAINPID")
+			return errors.New("accepted is /bin/kill -SIGNAL $MAINPID")
 		}
 		u.ReloadSignal = signal
 	case "Service.User":
@@ -104,7 +105,7 @@ func (u *Unit) set(key, value string, m Machine, credentials map[string]string, 
 	case "Service.Environment":
 		k, v, ok := strings.Cut(value, "=")
 		if _, err := words(value); err != nil || !ok || strings.Contains(v, " ") {
-			return fmt.Errorf("accepted is one NAME=VALUE without spaces")
+			return errors.New("accepted is one NAME=VALUE without spaces")
 		}
 		if u.Env == nil {
 			u.Env = map[string]string{}
@@ -135,7 +136,7 @@ func (u *Unit) set(key, value string, m Machine, credentials map[string]string, 
 	case "X-Burbn.ReadyTimeout":
 		u.Ready.Timeout, err = seconds(value)
 	default:
-		return fmt.Errorf("the key is neither obeyed nor known to be systemd's alone")
+		return errors.New("the key is neither obeyed nor known to be systemd's alone")
 	}
 	return err
 }
@@ -150,15 +151,15 @@ func (u *Unit) complete(credentials map[string]string) error {
 	}
 	switch {
 	case len(u.Exec) == 0:
-		return fmt.Errorf("ExecStart is missing")
+		return errors.New("ExecStart is missing")
 	case u.Ready.Timeout == 0:
-		return fmt.Errorf("ReadyTimeout is missing")
+		return errors.New("ReadyTimeout is missing")
 	case u.Once && checks != 0:
-		return fmt.Errorf("a oneshot is ready when it exits: ReadyHTTP, ReadyTCP and ReadyExec are not accepted")
+		return errors.New("a oneshot is ready when it exits: ReadyHTTP, ReadyTCP and ReadyExec are not accepted")
 	case !u.Once && checks != 1:
 		return fmt.Errorf("one of ReadyHTTP, ReadyTCP and ReadyExec is needed, not %d", checks)
 	case !u.Once && u.StopTimeout == 0:
-		return fmt.Errorf("TimeoutStopSec is missing")
+		return errors.New("TimeoutStopSec is missing")
 	}
 	for _, name := range slices.Sorted(maps.Keys(credentials)) {
 		if !slices.ContainsFunc(u.Credentials, func(c Credential) bool { return c.Name == name }) {
@@ -172,11 +173,11 @@ func (u *Unit) complete(credentials map[string]string) error {
 // because the local target would have to do just the same.
 func words(s string) ([]string, error) {
 	if strings.ContainsAny(s, "\"'\\$%") {
-		return nil, fmt.Errorf("quotes, backslashes, $ and %% are not accepted")
+		return nil, errors.New("quotes, backslashes, $ and % are not accepted")
 	}
 	w := strings.Fields(s)
 	if len(w) == 0 || !strings.HasPrefix(w[0], "/") && !strings.Contains(w[0], "=") {
-		return nil, fmt.Errorf("the program's path is not absolute")
+		return nil, errors.New("the program's path is not absolute")
 	}
 	return w, nil
 }
@@ -184,7 +185,7 @@ func words(s string) ([]string, error) {
 func seconds(s string) (time.Duration, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil || n <= 0 {
-		return 0, fmt.Errorf("accepted is a positive number of seconds")
+		return 0, errors.New("accepted is a positive number of seconds")
 	}
 	return time.Duration(n) * time.Second, nil
 }

@@ -48,6 +48,9 @@ func commands() []command {
 		{"endpoints", "[-stack STACK] [-json]", "where to reach the stack, and what to try first", "", endpoints},
 		{"doctor", "[-stack STACK]", "what this machine lacks to bring the stack up",
 			"Changes nothing. Exits with 1 if something is missing or a port is taken.", doctor},
+		{"load", "[-stack STACK] [-what feed] [-c 32] [-t 10s]", "measure the whole chain from the load balancer on",
+			"Makes users and photos of its own, which stay. CPU is that of every process of the\n" +
+				"stack, and none of burbn's own.", loadTest},
 		{"state", "[-stack STACK]", "the folder of all that the stack stores", "", state},
 		{"unlock", "[-stack STACK]", "remove the lock of a pulumi that was killed",
 			"A lock whose holder still works is left alone, and is an error.", unlock},

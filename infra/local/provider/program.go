@@ -227,21 +227,31 @@ func (p *program) makeLog(root *tree) error {
 
 // add has supervisord read the program's definition and start it.
 func (p *program) add(ctx context.Context) error {
-	// supervisord reads all files at once: one at a time, so that each add finds what
-	// the reload before it has read.
-	release, err := lock(ctx, filepath.Join(p.supervisor.programs(), ".lock"))
-	if err != nil {
-		return err
-	}
-	defer release()
 	if err := os.WriteFile(p.scriptFile(), []byte(p.script()), 0o644); err != nil {
 		return fmt.Errorf("define the program: %w", err)
 	}
 	if err := os.WriteFile(p.configFile(), []byte(p.config()), 0o644); err != nil {
 		return fmt.Errorf("define the program: %w", err)
 	}
-	if _, err := p.supervisor.call(ctx, "supervisor.reloadConfig"); err != nil {
+	defined, err := os.Stat(p.configFile())
+	if err != nil {
+		return fmt.Errorf("define the program: %w", err)
+	}
+	release, err := lock(ctx, filepath.Join(p.supervisor.programs(), ".lock"))
+	if err != nil {
 		return err
+	}
+	defer release()
+	// supervisord reads all definitions at once, which takes it a millisecond each: of
+	// many programs that wait here, the first has them read for all.
+	stamp := filepath.Join(p.supervisor.programs(), ".read")
+	if read, err := os.Stat(stamp); err != nil || !read.ModTime().After(defined.ModTime()) {
+		if err := os.WriteFile(stamp, []byte("The definitions were last read after this was written.\n"), 0o644); err != nil {
+			return fmt.Errorf("stamp the definitions: %w", err)
+		}
+		if _, err := p.supervisor.call(ctx, "supervisor.reloadConfig"); err != nil {
+			return errors.Join(err, os.Remove(stamp))
+		}
 	}
 	_, err = p.supervisor.call(ctx, "supervisor.addProcessGroup", p.Name)
 	return err

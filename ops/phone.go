@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// connection is a kept-alive HTTP connection that costs the machine, which the
+// servers share, as little as it can.
+type connection struct {
+	net.Conn
+	r    *bufio.Reader
+	host string
+	buf  []byte
+}
+
+func dial(ctx context.Context, addr string) (*connection, error) {
+	c, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return &connection{Conn: c, r: bufio.NewReaderSize(c, 64<<10), host: addr}, nil
+}
+
+// do makes one request without a body, reads the whole answer and returns its status.
+func (c *connection) do(method, path, token string) (int, error) {
+	c.buf = fmt.Appendf(c.buf[:0], "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: 0\r\n\r\n", method, path, c.host, token)
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		return 0, err
+	}
+	if _, err := c.Write(c.buf); err != nil {
+		return 0, err
+	}
+	res, err := http.ReadResponse(c.r, nil)
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	return res.StatusCode, err
+}
+
+// call makes one request with JSON in and out, either of which may be nil.
+func (l *load) call(ctx context.Context, token, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	return l.send(ctx, token, method, "http://"+l.addr+path, "application/json", body, out)
+}
+
+func (l *load) send(ctx context.Context, token, method, url, contentType string, body io.Reader, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		return err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", contentType)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		return err
+	}
+	if res.StatusCode >= 300 {
+		return fmt.Errorf("%s %s: status %d: %s", method, req.URL.Path, res.StatusCode, b)
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(b, out)
+}
+
+func (l *load) signUp(ctx context.Context, name string) (id, token string, err error) {
+	var out struct {
+		User  struct{ ID string }
+		Token string
+	}
+	err = l.call(ctx, "", http.MethodPost, "/v1/users", map[string]string{"name": name, "password": "a password for load", "fullName": ""}, &out)
+	return out.User.ID, out.Token, err
+}
+
+func (l *load) upload(ctx context.Context, token string, picture []byte) (string, error) {
+	var up struct{ ID, URL string }
+	if err := l.call(ctx, token, http.MethodPost, "/v1/uploads", map[string]any{"contentType": "image/jpeg", "size": len(picture)}, &up); err != nil {
+		return "", err
+	}
+	return up.ID, l.send(ctx, "", http.MethodPut, up.URL, "image/jpeg", bytes.NewReader(picture), nil)
+}
+
+func (l *load) publish(ctx context.Context, token, upload string) (string, error) {
+	var m struct{ ID string }
+	err := l.call(ctx, token, http.MethodPost, "/v1/media", map[string]string{"upload": upload, "caption": "load"}, &m)
+	return m.ID, err
+}
+
+func (l *load) post(ctx context.Context, token string, picture []byte) (string, error) {
+	up, err := l.upload(ctx, token, picture)
+	if err != nil {
+		return "", err
+	}
+	return l.publish(ctx, token, up)
+}
+
+// await asks every 5 ms until the answer is yes.
+func (l *load) await(ctx context.Context, what string, yes func() (bool, error)) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, fmt.Errorf("waited 30 s in vain: %s", what))
+	defer cancel()
+	for tick := time.NewTicker(5 * time.Millisecond); ; {
+		if ok, err := yes(); err != nil || ok {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
