@@ -28,16 +28,15 @@ func program(ctx *pulumi.Context, checkout string) error {
 	if err != nil {
 		return fmt.Errorf("the configuration of stack %s is not accepted:\n%w", ctx.Stack(), err)
 	}
-	built, err := release.Build(ctx.Context(), checkout, func(packages int) {
-		// Nothing but a message, which the next one replaces.
-		_ = ctx.Log.Info(fmt.Sprintf("building the services: %d packages", packages), &pulumi.LogArgs{Ephemeral: true})
-	})
-	if err != nil {
-		return err
-	}
-
 	switch t.Target {
 	case topology.Local:
+		built, err := release.Build(ctx.Context(), checkout, func(packages int) {
+			// Nothing but a message, which the next one replaces.
+			_ = ctx.Log.Info(fmt.Sprintf("building the services: %d packages", packages), &pulumi.LogArgs{Ephemeral: true})
+		})
+		if err != nil {
+			return err
+		}
 		site := local.Here(checkout, ctx.Stack())
 		placement := local.Place(t, site, built)
 		images, err := local.Render(placement)
@@ -46,7 +45,7 @@ func program(ctx *pulumi.Context, checkout string) error {
 		}
 		return local.Deploy(ctx, site, placement, images, built)
 	case topology.AWS:
-		return deployAWS(ctx, t, built)
+		return deployAWS(ctx, t)
 	default:
 		return fmt.Errorf("target %q: accepted is %s or %s", t.Target, topology.Local, topology.AWS)
 	}

@@ -11,9 +11,22 @@ import (
 	"strings"
 
 	"github.com/burbn/burbn/images"
+	"github.com/burbn/burbn/infra/topology"
 	awssdk "github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
+
+// Place gives the topology its names in the cloud. It is pure: names are inputs, so
+// that settings are rendered without asking anybody.
+func Place(t topology.Topology, stack string) images.Placement {
+	return images.Placement{
+		Stack:   stack,
+		Target:  string(topology.AWS),
+		Shards:  t.Shards,
+		Region:  t.AWS.Region,
+		Buckets: images.Buckets{Uploads: t.AWS.Uploads, Media: t.AWS.Media},
+	}
+}
 
 // Deploy provisions what the package has of the placement. Every resource comes
 // from one explicit provider: the region and the tags stand in one place, and none
@@ -43,12 +56,9 @@ func Deploy(ctx *pulumi.Context, p images.Placement) error {
 
 	var missing []string
 	for _, role := range images.Roles {
-		if role != images.Storage && role != images.CDN && len(p.Of(role)) > 0 {
+		if role != images.Storage && role != images.CDN && role != images.Standin {
 			missing = append(missing, string(role))
 		}
 	}
-	if len(missing) > 0 {
-		return ctx.Log.Warn("not provisioned on AWS yet: "+strings.Join(missing, ", "), nil)
-	}
-	return nil
+	return ctx.Log.Warn("not provisioned on AWS yet: "+strings.Join(missing, ", "), nil)
 }

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/burbn/burbn/images"
 	"github.com/burbn/burbn/infra/aws"
+	"github.com/burbn/burbn/infra/topology"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -36,10 +36,8 @@ func (r *recorder) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) {
 func deploy(t *testing.T) map[string]pulumi.MockResourceArgs {
 	t.Helper()
 	r := &recorder{resources: map[string]pulumi.MockResourceArgs{}}
-	p := images.Placement{
-		Stack: "dev", Target: "aws", Region: "eu-west-1",
-		Buckets: images.Buckets{Uploads: "example-uploads", Media: "example-media"},
-	}
+	account := topology.Account{Region: "eu-west-1", Uploads: "example-uploads", Media: "example-media"}
+	p := aws.Place(topology.Topology{Target: topology.AWS, AWS: account}, "dev")
 	err := pulumi.RunErr(func(ctx *pulumi.Context) error { return aws.Deploy(ctx, p) }, pulumi.WithMocks("burbn", "dev", r))
 	if err != nil {
 		t.Fatal(err)

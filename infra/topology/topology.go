@@ -55,6 +55,16 @@ type Topology struct {
 	Session    time.Duration // life of a log-in
 	APNs       APNs
 	Monitoring Monitoring
+	// AWS is where in Amazon's cloud; only the target aws has it.
+	AWS Account
+}
+
+// Account is what is the operator's own on AWS.
+type Account struct {
+	Region string // "eu-west-1"
+	// Uploads and Media are the buckets. Their names are taken in the whole world, so
+	// they cannot be derived.
+	Uploads, Media string
 }
 
 // Postgres is the databases beside what Topology.Shards says of them.
@@ -152,6 +162,18 @@ func (r *reader) topology(s *section) Topology {
 	if t.Target != AWS {
 		t.Loopback = s.text("loopback", loopback, `the first half of a loopback address in quotes, "127.1" to "127.254"`)
 	}
+	if t.Target == AWS {
+		account := s.section("aws")
+		t.AWS.Region = account.text("region", region, "a region such as eu-west-1")
+		buckets := account.section("buckets")
+		t.AWS.Uploads = buckets.text("uploads", bucketName, "3 to 63 of a-z, 0-9 and -, with a letter or digit at both ends")
+		t.AWS.Media = buckets.text("media", bucketName, "3 to 63 of a-z, 0-9 and -, with a letter or digit at both ends")
+		if t.AWS.Media != "" && t.AWS.Media == t.AWS.Uploads {
+			r.refuse(buckets.values["media"], buckets.path("media"), "%q is the bucket of the uploads: accepted is another, because the CDN reads all of it", t.AWS.Media)
+		}
+		buckets.close()
+		account.close()
+	}
 	count := s.count("shards", 1, id.MaxShard+1)
 
 	postgres := s.section("postgres")
@@ -226,6 +248,8 @@ const (
 	databaseName = `^postgres-(0[1-9]|[1-9][0-9])$`
 	shardRange   = `^(0|[1-9][0-9]{0,3})-(0|[1-9][0-9]{0,3})$`
 	appleID      = `^[A-Z0-9]{10}$`
+	region       = `^[a-z]{2}(-[a-z]+)+-[1-9]$`
+	bucketName   = `^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`
 	bundleID     = `^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`
 )
 

@@ -117,7 +117,8 @@ func TestRefusals(t *testing.T) {
 		{"loopback that is none", `loopback: "127.10"`, `loopback: "10.0"`, []string{
 			`burbn:topology.loopback: "10.0" is not accepted: accepted is the first half of a loopback address in quotes, "127.1" to "127.254"`}},
 		{"loopback on AWS", "target: local", "target: aws", []string{
-			"burbn:topology.loopback: is unknown: accepted is api, apns, feed, memcached"}},
+			"burbn:topology.loopback: is unknown: accepted is api, apns, aws, feed, memcached",
+			"burbn:topology.aws: is missing: accepted is a mapping of keys to values"}},
 		{"duration without unit", "session: 720h", "session: 720", []string{
 			"burbn:topology.session: 720 is not a duration such as 90s, 15m or 720h: accepted is 1h to 87600h"}},
 		{"duration too long", "expires: 15m", "expires: 13h", []string{
@@ -173,6 +174,29 @@ func flow(doc string) string {
 		out = append(out, strings.TrimRight(l, " \n"))
 	}
 	return strings.Join(out, "\n") + "\n"
+}
+
+func TestAWS(t *testing.T) {
+	doc := func(account string) []byte {
+		local := value(t, "local")
+		return []byte(strings.NewReplacer("target: local", "target: aws", `loopback: "127.10"`, account).Replace(local))
+	}
+	got, err := topology.Parse(doc("aws: {region: eu-west-1, buckets: {uploads: example-uploads, media: example-media}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (topology.Account{Region: "eu-west-1", Uploads: "example-uploads", Media: "example-media"}); got.AWS != want {
+		t.Errorf("read %+v, want %+v", got.AWS, want)
+	}
+	for account, want := range map[string]string{
+		"aws: {region: moon, buckets: {uploads: up, media: example-media}}": `burbn:topology.aws.region: "moon" is not accepted: accepted is a region such as eu-west-1
+burbn:topology.aws.buckets.uploads: "up" is not accepted: accepted is 3 to 63 of a-z, 0-9 and -, with a letter or digit at both ends`,
+		"aws: {region: eu-west-1, buckets: {uploads: example, media: example}}": `burbn:topology.aws.buckets.media: "example" is the bucket of the uploads: accepted is another, because the CDN reads all of it`,
+	} {
+		if _, err := topology.Parse(doc(account)); err == nil || err.Error() != want {
+			t.Errorf("%s:\n%v\nwant\n%s", account, err, want)
+		}
+	}
 }
 
 func TestAFileNamesTheLine(t *testing.T) {
