@@ -133,7 +133,12 @@ func (args SecretArgs) keep() (kept, error) {
 	if err != nil {
 		return kept{}, err
 	}
-	if err := os.MkdirAll(filepath.Dir(*args.Path), 0o700); err != nil {
+	// The folder is private, what it lies in is for others, too.
+	dir := filepath.Dir(*args.Path)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return kept{}, err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return kept{}, err
 	}
 	// Whole or not at all: half a secret would lock the data for good.
