@@ -309,14 +309,14 @@ func TestProcessAdopted(t *testing.T) {
 	pid := pidOf(t, args)
 
 	e.restartProvider()
-	r := e.mustCreate("Process", "api", args)
+	e.mustCreate("Process", "api", args)
 	if now := pidOf(t, args); now != pid {
 		t.Errorf("the same process was started anew: pid %d, then %d", pid, now)
 	}
 
 	e.restartProvider()
 	args.Env["NEW"] = "yes"
-	r = e.mustCreate("Process", "api", args)
+	r := e.mustCreate("Process", "api", args)
 	if now := pidOf(t, args); now == pid {
 		t.Error("another definition was taken for the same")
 	}

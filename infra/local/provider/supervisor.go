@@ -59,7 +59,7 @@ func (*Supervisor) Read(ctx context.Context, req infer.ReadRequest[SupervisorArg
 	if err != nil || !running {
 		return infer.ReadResponse[SupervisorArgs, SupervisorState]{}, err
 	}
-	return infer.ReadResponse[SupervisorArgs, SupervisorState]{ID: req.ID, Inputs: req.Inputs, State: req.State}, nil
+	return infer.ReadResponse[SupervisorArgs, SupervisorState](req), nil
 }
 
 // Delete stops it with all its programs.
