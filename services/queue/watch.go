@@ -23,9 +23,9 @@ type watch struct {
 func newWatch(c Config) (*watch, error) {
 	switch {
 	case c.Name == "":
-		return nil, errors.New("the name is missing")
+		return nil, errors.New("config: Name is missing")
 	case c.Stop <= 0:
-		return nil, errors.New("the time to stop must be positive")
+		return nil, errors.New("config: Stop must be positive")
 	}
 	w := &watch{
 		slots: map[string]chan struct{}{},
