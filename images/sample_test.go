@@ -105,8 +105,8 @@ func running(t *testing.T) Placement {
 	p := sample(root, network(t))
 	p.RunAs = account()
 	p.ScrapeInterval = time.Second
-	p.Programs.S3 = tool(t, "versitygw", "github.com/versity/versitygw/cmd/versitygw")
-	p.Programs.MemcachedExporter = tool(t, "memcached_exporter", "github.com/prometheus/memcached_exporter/cmd/memcached_exporter")
+	p.Programs.S3 = tool(t, root, "versitygw", "github.com/versity/versitygw/cmd/versitygw")
+	p.Programs.MemcachedExporter = tool(t, root, "memcached_exporter", "github.com/prometheus/memcached_exporter/cmd/memcached_exporter")
 	return p
 }
 
@@ -125,14 +125,20 @@ func network(t *testing.T) string {
 	return ""
 }
 
-func tool(t *testing.T, name, pkg string) string {
+// tool puts a program of the checkout where the units' account can reach it, which a
+// checkout in somebody's home is not.
+func tool(t *testing.T, dir, name, pkg string) string {
 	t.Helper()
-	path, err := filepath.Abs("../bin/" + name)
-	if err != nil {
-		t.Fatal(err)
+	built, path := filepath.Join("../bin", name), filepath.Join(dir, name)
+	if os.Link(built, path) == nil {
+		return path
 	}
-	if _, err := os.Stat(path); err != nil {
+	b, err := os.ReadFile(built)
+	if err != nil {
 		t.Fatalf("%v: go build -modfile=tools/go.mod -o bin/%s %s", err, name, pkg)
+	}
+	if err := os.WriteFile(path, b, 0o755); err != nil {
+		t.Fatal(err)
 	}
 	return path
 }

@@ -41,7 +41,7 @@ func packages() map[string]string {
 
 func doctor(flags *flag.FlagSet) action {
 	name := stackFlag(flags)
-	return func(_ context.Context, c console, args []string) error {
+	return func(ctx context.Context, c console, args []string) error {
 		if err := none(c, args); err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ func doctor(flags *flag.FlagSet) action {
 		if err != nil {
 			return err
 		}
-		problems := slices.Concat(s.missingPrograms(), s.missingAccount(), s.closedFolders(), s.takenPorts())
+		problems := slices.Concat(s.missingPrograms(), s.missingAccount(), s.closedFolders(), s.takenPorts(ctx))
 		if len(problems) == 0 {
 			fmt.Fprintf(c.out, "nothing is missing: the stack %s can come up\n", *name)
 			return nil
@@ -121,8 +121,8 @@ func (s *stack) closedFolders() []string {
 }
 
 // takenPorts names the addresses that the stack needs and somebody else holds.
-func (s *stack) takenPorts() []string {
-	running, _, err := programs(s.site.Socket())
+func (s *stack) takenPorts(ctx context.Context) []string {
+	running, _, err := programs(ctx, s.site.Socket())
 	if err != nil {
 		running = nil // the stack is down, so all of it must be free
 	}

@@ -11,7 +11,7 @@ import (
 
 func forget(flags *flag.FlagSet) action {
 	name := stackFlag(flags)
-	return func(_ context.Context, c console, args []string) error {
+	return func(ctx context.Context, c console, args []string) error {
 		if err := none(c, args); err != nil {
 			return err
 		}
@@ -23,7 +23,7 @@ func forget(flags *flag.FlagSet) action {
 			fmt.Fprintf(c.err, "the stack %s has stored nothing\n", *name)
 			return nil
 		}
-		if _, _, err := programs(site.Socket()); err == nil {
+		if _, _, err := programs(ctx, site.Socket()); err == nil {
 			return fmt.Errorf("forget the stack %s: it is up: make down STACK=%s stops it first", *name, *name)
 		}
 		if err := os.RemoveAll(site.State); err != nil {

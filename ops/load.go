@@ -78,7 +78,7 @@ func loadTest(flags *flag.FlagSet) action {
 		if err != nil {
 			return err
 		}
-		_, supervisor, err := programs(s.site.Socket())
+		_, supervisor, err := programs(ctx, s.site.Socket())
 		if err != nil {
 			return err
 		}

@@ -58,7 +58,7 @@ const (
 
 // inspect asks the supervisor and every unit itself.
 func inspect(ctx context.Context, s *stack) report {
-	running, supervisor, err := programs(s.site.Socket())
+	running, supervisor, err := programs(ctx, s.site.Socket())
 	f := readFamilies()
 	r := report{Stack: s.placement.Stack, Healthy: true, Machines: make([]machineReport, len(s.placement.Machines))}
 	if supervisor != 0 {

@@ -99,7 +99,7 @@ func TestStatusOfWhatRuns(t *testing.T) {
 		t.Errorf("a machine that nobody deployed: %s", problem)
 	}
 	// A unit of ours holds its address by right.
-	for _, p := range s.takenPorts() {
+	for _, p := range s.takenPorts(t.Context()) {
 		t.Error(p)
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/burbn/burbn/infra/local/xmlrpc"
 )
 
 const (
@@ -28,8 +30,8 @@ const (
 
 // unknown says whether supervisord's answer is that it has no program of that name.
 func unknown(err error) bool {
-	answer := new(fault)
-	return errors.As(err, &answer) && answer.code == 10 // BAD_NAME
+	answer := new(xmlrpc.Fault)
+	return errors.As(err, &answer) && answer.Code == 10 // BAD_NAME
 }
 
 // supervisord is the daemon in a directory: its socket, its pid file, its log, and in
@@ -41,15 +43,15 @@ func (s supervisord) pidFile() string  { return filepath.Join(s.dir, "supervisor
 func (s supervisord) config() string   { return filepath.Join(s.dir, "supervisord.conf") }
 func (s supervisord) programs() string { return filepath.Join(s.dir, "programs") }
 
-func (s supervisord) call(ctx context.Context, method string, args ...any) (value, error) {
+func (s supervisord) call(ctx context.Context, method string, args ...any) (xmlrpc.Value, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	return s.wait(ctx, method, args...)
 }
 
 // wait is call for what takes as long as a process does; ctx must have a deadline.
-func (s supervisord) wait(ctx context.Context, method string, args ...any) (value, error) {
-	v, err := call(ctx, s.socket(), method, args...)
+func (s supervisord) wait(ctx context.Context, method string, args ...any) (xmlrpc.Value, error) {
+	v, err := xmlrpc.Call(ctx, s.socket(), method, args...)
 	for _, dead := range []error{fs.ErrNotExist, syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, io.EOF} {
 		if !errors.Is(err, dead) {
 			continue
@@ -166,8 +168,8 @@ func (s supervisord) stop(ctx context.Context) error {
 			return err
 		}
 		err = poll(ctx, func() error {
-			if alive(pid.number()) {
-				return fmt.Errorf("stop supervisord in %s: it still runs (pid %d)", s.dir, pid.number())
+			if alive(pid.Number()) {
+				return fmt.Errorf("stop supervisord in %s: it still runs (pid %d)", s.dir, pid.Number())
 			}
 			return nil
 		})
@@ -247,10 +249,10 @@ func (s supervisord) status(ctx context.Context, program string) (status, error)
 		return status{}, err
 	}
 	return status{
-		name:  v.field("statename").text(),
-		pid:   v.field("pid").number(),
-		start: v.field("start").number(),
-		spawn: v.field("spawnerr").text(),
+		name:  v.Field("statename").String,
+		pid:   v.Field("pid").Number(),
+		start: v.Field("start").Number(),
+		spawn: v.Field("spawnerr").String,
 	}, nil
 }
 
