@@ -126,7 +126,7 @@ func TestDoctorNamesWhatIsMissing(t *testing.T) {
 		{s.missingPrograms(), "missing program: /usr/sbin/no-such-program"},
 		{s.missingAccount(), "missing account: nobody-of-that-name"},
 		{s.closedFolders(), "closed folder: " + s.site.State + " lets the account nobody-of-that-name not through"},
-		{s.takenPorts(), "taken address: " + l.Addr().String() + ", which api of api-01 needs: somebody listens"},
+		{s.takenPorts(t.Context()), "taken address: " + l.Addr().String() + ", which api of api-01 needs: somebody listens"},
 	} {
 		if len(tt.problems) != 1 || !strings.HasPrefix(tt.problems[0], tt.want) {
 			t.Errorf("want %q, got %q", tt.want, tt.problems)

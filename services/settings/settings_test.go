@@ -1,0 +1,114 @@
+package settings
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/burbn/burbn/services/shard"
+)
+
+func sample() Worker {
+	return Worker{
+		Process: Process{Stack: "local", Machine: "worker-01", Release: "0123456789ab", Admin: "127.10.4.1:8081", Stop: Duration(25 * time.Second)},
+		Stores: Stores{
+			Shards: shard.Map{Count: 4, Databases: []shard.Database{{Name: "postgres-01", First: 0, Last: 3}}},
+			Pooler: "127.10.4.1:6432", ConnectionsPerDatabase: 8, Redis: []string{"127.10.8.1:6379"},
+			Storage: Storage{Endpoint: "http://127.10.10.1:9000", Region: "us-east-1", Uploads: "uploads", Media: "media", CDN: "http://127.10.11.1:8080"},
+		},
+		Direct: []Direct{{Name: "postgres-01", Addr: "127.10.6.1:5432"}},
+		Slots:  Slots{Photo: 1}, MaxPixels: 1000, FeedLength: 100,
+	}
+}
+
+func TestWhatIsRenderedIsLoaded(t *testing.T) {
+	b, err := Render(sample())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "worker.json")
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Load[Worker](path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Render(d)
+	if err != nil || string(again) != string(b) {
+		t.Errorf("loaded and rendered again:\n%s%v\nwant\n%s", again, err, b)
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	for _, c := range []struct{ name, old, new, want string }{
+		{"an unknown key", `"maxPixels"`, `"maxPixel"`, "maxPixel"},
+		{"a value out of range", `"maxPixels": 1000`, `"maxPixels": 0`, "maxPixels: 0 is out of range: accepted is 1 to"},
+		{"an address without a port", `"127.10.4.1:6432"`, `"127.10.4.1"`, `pooler: "127.10.4.1" is not host:port`},
+		{"a URL that is none", `"http://127.10.11.1:8080"`, `"127.10.11.1:8080"`, "storage.cdn"},
+		{"one bucket for both", `"media": "media"`, `"media": "uploads"`, "storage.media: is the bucket of the uploads too"},
+		{"a shard without a database", `"last": 3`, `"last": 2`, "shards 3-3 are held by no database"},
+		{"a database that cannot be reached", `"name": "postgres-01",
+      "addr"`, `"name": "postgres-02",
+      "addr"`, "direct: lacks database postgres-01"},
+		{"a duration without a unit", `"25s"`, `"25"`, "missing unit"},
+		{"no slots", `"photo": 1`, `"photo": 0`, "slots: must not all be zero"},
+		{"something after the document", "\n}\n", "\n}{}", "more after the document"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b, err := Render(sample())
+			if err != nil {
+				t.Fatal(err)
+			}
+			doc := strings.Replace(string(b), c.old, c.new, 1)
+			if doc == string(b) {
+				t.Fatalf("%s is not in\n%s", c.old, doc)
+			}
+			path := filepath.Join(t.TempDir(), "worker.json")
+			if err := os.WriteFile(path, []byte(doc), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Load[Worker](path); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
+				t.Errorf("error %v, want one that names %s and says %q", err, path, c.want)
+			}
+		})
+	}
+}
+
+func TestCredential(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	if err := os.WriteFile(filepath.Join(dir, "token-key"), []byte("s3cret\n"), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Credential("token-key"); got != "s3cret" || err != nil {
+		t.Errorf("Credential = %q, %v", got, err)
+	}
+	if _, err := Credential("other"); err == nil || !strings.Contains(err.Error(), "other") {
+		t.Errorf("a credential that is not there: %v", err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", "")
+	if _, err := Credential("token-key"); err == nil || !strings.Contains(err.Error(), "CREDENTIALS_DIRECTORY") {
+		t.Errorf("no directory: %v", err)
+	}
+}
+
+// Whatever is in the file, Load answers; and what it accepts can be rendered.
+func FuzzDecode(f *testing.F) {
+	b, err := Render(sample())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var d Worker
+		if decode(b, &d) != nil {
+			return
+		}
+		if _, err := Render(d); err != nil {
+			t.Errorf("accepted and not rendered: %v", err)
+		}
+	})
+}
