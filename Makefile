@@ -19,7 +19,7 @@ help: ## this list
 setup: ## install what a bare Debian machine lacks
 	@tools/setup
 
-build: setup ## build the tools and the operator's command
+build: ## set up, and build the tools and the operator's command
 	@tools/build
 
 up: build ## bring up STACK (default local) and wait until it is healthy
@@ -35,7 +35,7 @@ down: ## stop STACK; DATA=delete removes what it stored, too
 	@tools/down $(STACK) $(DATA)
 
 test: ## every test, on real components
-	@tools/setup test && tools/build && tools/test
+	@tools/build && tools/setup test && tools/test
 
 lint: build ## vet, staticcheck, errorlint, gofmt
 	@tools/lint

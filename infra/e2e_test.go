@@ -134,9 +134,11 @@ func TestFromNothingToAPhotoInAFollowersFeed(t *testing.T) {
 		t.Errorf("of %d requests during the edits one failed: %s", sent, failed)
 	}
 
-	// What was stored outlives the processes, and whoever was logged in still is.
+	// What was stored outlives the processes, and whoever was logged in still is; also
+	// if the first up that brings them back is killed.
 	s.down()
 	s.nothingLeft()
+	s.killedUp()
 	s.up(2)
 	s.eventually("the photo is in the feed again", func() bool { _, ok := noah.inFeed(id); return ok })
 	if res, _ := get(t, seen.Renditions[0].URL); res.StatusCode != http.StatusOK {
@@ -267,12 +269,41 @@ func (s *stack) onlyAPIs(op apitype.OpType, machines ...string) {
 	}
 }
 
-func (s *stack) refresh() {
+func (s *stack) refresh(opts ...optrefresh.Option) {
 	s.t.Helper()
 	log := &bytes.Buffer{}
-	if _, err := s.auto.Refresh(s.ctx, optrefresh.ProgressStreams(log)); err != nil {
+	if _, err := s.auto.Refresh(s.ctx, append(opts, optrefresh.ProgressStreams(log))...); err != nil {
 		s.t.Fatalf("refresh: %v\n%s", err, log)
 	}
+}
+
+// killedUp begins an up, kills Pulumi in the middle of it, and clears away what only
+// the dead one knew.
+func (s *stack) killedUp() {
+	s.t.Helper()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := s.auto.Up(s.ctx)
+		ended <- err
+	}()
+	s.eventually("a dozen processes run", func() bool { return len(s.processes()) >= 12 })
+	killed := 0
+	statuses, _ := filepath.Glob("/proc/[0-9]*/status")
+	for _, path := range statuses {
+		b, _ := os.ReadFile(path)
+		if bytes.HasPrefix(b, []byte("Name:\tpulumi\n")) && bytes.Contains(b, fmt.Appendf(nil, "\nPPid:\t%d\n", os.Getpid())) {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			syscall.Kill(pid, syscall.SIGKILL)
+			killed++
+		}
+	}
+	if err := <-ended; err == nil || killed != 1 {
+		s.t.Fatalf("killed %d Pulumi, whose up said: %v", killed, err)
+	}
+	if err := s.auto.Cancel(s.ctx); err != nil {
+		s.t.Fatalf("take the dead one's lock away: %v", err)
+	}
+	s.refresh(optrefresh.ClearPendingCreates())
 }
 
 func (s *stack) down() {

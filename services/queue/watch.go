@@ -82,7 +82,11 @@ func (w *watched) Work(ctx context.Context, job *rivertype.JobRow, attempt func(
 	case errors.As(err, &cancel), job.Attempt >= job.MaxAttempts:
 		result = "discarded"
 	}
-	w.logger.WarnContext(ctx, "task failed", "task", job.Kind, "id", job.ID, "attempt", job.Attempt, "result", result, "error", err)
+	level := slog.LevelWarn
+	if result == "discarded" {
+		level = slog.LevelError // nobody will try it again
+	}
+	w.logger.Log(ctx, level, "task failed", "task", job.Kind, "id", job.ID, "attempt", job.Attempt, "result", result, "error", err)
 	return err
 }
 

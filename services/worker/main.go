@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/burbn/burbn/services/kv"
 	"github.com/burbn/burbn/services/settings"
 	"github.com/burbn/burbn/services/telemetry"
 )
@@ -43,6 +44,7 @@ func run(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
+	kv.LogTo(process.Log)
 	w, err := open(ctx, doc, secrets, process)
 	if err != nil {
 		return err
