@@ -8,12 +8,34 @@ package xmlrpc
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
 )
+
+// connections are kept for as long as the process lives. When one closes while
+// supervisord 4.2 opens the log of a program it is starting, the log can take over the
+// number of the closed socket, which supervisord then polls for ever: a file is always
+// readable, and a core is busy until the program is stopped.
+// https://github.com/Supervisor/supervisor/issues/807
+var connections = &http.Transport{
+	MaxIdleConnsPerHost: 1000,
+	DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, err
+		}
+		socket, err := hex.DecodeString(host)
+		if err != nil {
+			return nil, err
+		}
+		return (&net.Dialer{}).DialContext(ctx, "unix", string(socket))
+	},
+}
 
 // Call makes one call over a unix socket. Arguments are strings, ints and bools. A
 // fault of the other side is a *Fault.
@@ -40,18 +62,13 @@ func Call(ctx context.Context, socket, method string, args ...any) (Value, error
 	}
 	body.WriteString("</params></methodCall>")
 
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://supervisord/RPC2", &body)
+	// The host is the socket, in a form that a URL accepts.
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+hex.EncodeToString([]byte(socket))+"/RPC2", &body)
 	if err != nil {
 		return Value{}, fmt.Errorf("call %s: %w", method, err)
 	}
 	req.Header.Set("Content-Type", "text/xml")
-	client := http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		},
-	}}
-	resp, err := client.Do(req)
+	resp, err := connections.RoundTrip(req)
 	if err != nil {
 		return Value{}, fmt.Errorf("call %s: %w", method, err)
 	}
@@ -64,6 +81,10 @@ func Call(ctx context.Context, socket, method string, args ...any) (Value, error
 		Fault *Value `xml:"fault>value"`
 	}
 	if err := xml.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return Value{}, fmt.Errorf("read the answer to %s: %w", method, err)
+	}
+	// What is left unread would cost the connection.
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		return Value{}, fmt.Errorf("read the answer to %s: %w", method, err)
 	}
 	if answer.Fault != nil {
