@@ -29,7 +29,7 @@ status: ## every machine of STACK: role, address, health, memory
 	@burbn status -stack $(STACK)
 
 logs: ## the logs of the machines of ROLE, as they come
-	@burbn logs -stack $(STACK) -role $(ROLE) -f
+	@burbn logs -stack $(STACK) -role "$(ROLE)" -f
 
 down: ## stop STACK; DATA=delete removes what it stored, too
 	@tools/down $(STACK) $(DATA)
