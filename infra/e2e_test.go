@@ -300,6 +300,13 @@ func (s *stack) killedUp() {
 	if err := <-ended; err == nil || killed != 1 {
 		s.t.Fatalf("killed %d Pulumi, whose up said: %v", killed, err)
 	}
+	// As burbn unlock does: Pulumi's notes beside its state may be half written.
+	notes, _ := filepath.Glob(filepath.Join(filepath.Dir(s.state), "pulumi/.pulumi/stacks/burbn/e2e.json*.attrs"))
+	for _, path := range notes {
+		if b, err := os.ReadFile(path); err == nil && !json.Valid(b) {
+			os.Remove(path)
+		}
+	}
 	if err := s.auto.Cancel(s.ctx); err != nil {
 		s.t.Fatalf("take the dead one's lock away: %v", err)
 	}

@@ -46,8 +46,28 @@ func unlock(flags *flag.FlagSet) action {
 				return err
 			}
 		}
-		return nil
+		return removeHalfWritten(dir, *name)
 	}
+}
+
+// removeHalfWritten removes what Pulumi had only begun to note beside a state when it
+// was killed, which keeps the next one from reading the state. The state itself it
+// writes whole, and does without the notes.
+func removeHalfWritten(dir, stack string) error {
+	notes, err := filepath.Glob(filepath.Join(dir, ".pulumi/stacks/*", stack+".json*.attrs"))
+	if err != nil {
+		return fmt.Errorf("find the notes in %s: %w", dir, err)
+	}
+	for _, path := range notes {
+		b, err := os.ReadFile(path)
+		if err == nil && !json.Valid(b) {
+			err = os.Remove(path)
+		}
+		if err != nil {
+			return fmt.Errorf("mend the state: %w", err)
+		}
+	}
+	return nil
 }
 
 // removeStale removes a lock whose holder has ended.
