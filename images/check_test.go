@@ -148,6 +148,7 @@ func TestSystemdAcceptsTheUnits(t *testing.T) {
 				}
 				// What the units find on the machine that is not ours.
 				put("/bin/kill", "", 0o755)
+				put("/usr/bin/install", "", 0o755)
 				for _, target := range []string{"sysinit", "basic", "shutdown", "network-online", "multi-user"} {
 					put(unitDir+"/"+target+".target", "[Unit]\nDescription="+target+"\n", 0o644)
 				}

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"path"
 	"time"
 
 	"github.com/burbn/burbn/services/settings"
@@ -19,12 +20,13 @@ const (
 
 // PoolSize is how many connections each pooler may hold to each database, so that
 // all poolers together take three quarters of what the database accepts; the rest
-// is for LISTEN, replication, monitoring and people.
+// is for sessions, replication, monitoring and people; see connectionsFit.
 //
 // It is cut for the number of poolers rounded up to the next multiple of eight: a
-// machine more or less seldom changes the files of all the others.
+// machine more or less seldom changes the files of all the others. A fleet counts as
+// the most that it may grow to, because its machines are told once.
 func (p Placement) PoolSize() int {
-	poolers := len(p.Of(API)) + len(p.Of(Worker)) + len(p.Of(Push))
+	poolers, _ := p.poolers()
 	poolers = (poolers + poolerStep - 1) / poolerStep * poolerStep
 	return max(1, p.PostgresConnections*3/4/max(poolers, poolerStep))
 }
@@ -34,9 +36,9 @@ func (p Placement) document(part string, m Machine) ([]byte, error) {
 	switch part {
 	case "api":
 		return settings.Render(settings.API{
-			Process:        p.process(m),
+			Process:        p.process(m, p.Programs.API),
 			Stores:         p.stores(m),
-			Listen:         m.At(PortHTTP),
+			Listen:         m.Bind(PortHTTP),
 			Upload:         settings.Upload{MaxBytes: p.MaxUploadBytes, Expires: settings.Duration(p.UploadExpires)},
 			Session:        settings.Duration(p.Session),
 			FeedLength:     p.FeedLength,
@@ -44,12 +46,12 @@ func (p Placement) document(part string, m Machine) ([]byte, error) {
 		})
 	case "worker", "buckets":
 		return settings.Render(settings.Worker{
-			Process:    p.process(m),
+			Process:    p.process(m, p.Programs.Worker),
 			Stores:     p.stores(m),
-			Direct:     p.direct(),
 			Slots:      settings.Slots(p.WorkerSlots),
 			MaxPixels:  p.MaxPixels,
 			FeedLength: p.FeedLength,
+			CloudWatch: p.cloudWatch(),
 		})
 	case "push":
 		apns := settings.APNs(p.APNs)
@@ -57,9 +59,8 @@ func (p Placement) document(part string, m Machine) ([]byte, error) {
 			apns.CAFile = m.Path(credentialsDir("push") + "/apns-tls-cert")
 		}
 		return settings.Render(settings.Push{
-			Process: p.process(m),
+			Process: p.process(m, p.Programs.Push),
 			Stores:  p.stores(m),
-			Direct:  p.direct(),
 			Slots:   p.PushSlots,
 			APNs:    apns,
 		})
@@ -67,11 +68,11 @@ func (p Placement) document(part string, m Machine) ([]byte, error) {
 		return settings.Render(settings.Migrate{Shards: p.Shards, Direct: p.direct()})
 	case "standin":
 		return settings.Render(settings.Standin{
-			Admin:    m.At(PortAdmin),
-			APNs:     m.At(PortAPNs),
-			Facebook: m.At(PortFacebook),
-			Twitter:  m.At(PortTwitter),
-			Sentry:   m.At(PortSentry),
+			Admin:    m.Bind(PortAdmin),
+			APNs:     m.Bind(PortAPNs),
+			Facebook: m.Bind(PortFacebook),
+			Twitter:  m.Bind(PortTwitter),
+			Sentry:   m.Bind(PortSentry),
 			TeamID:   p.APNs.TeamID,
 			KeyID:    p.APNs.KeyID,
 			Topic:    p.APNs.Topic,
@@ -81,12 +82,15 @@ func (p Placement) document(part string, m Machine) ([]byte, error) {
 	return nil, nil
 }
 
-func (p Placement) process(m Machine) settings.Process {
+// process names the release after the program, so that a change of one service
+// restarts no other.
+func (p Placement) process(m Machine, program string) settings.Process {
 	return settings.Process{
 		Stack:     p.Stack,
 		Machine:   m.Name,
-		Release:   p.Release,
-		Admin:     m.At(PortAdmin),
+		Fleet:     m.Fleet > 0,
+		Release:   path.Base(program),
+		Admin:     m.Bind(PortAdmin),
 		SentryDSN: p.SentryDSN,
 		Stop:      settings.Duration(stopTime),
 	}
@@ -95,15 +99,17 @@ func (p Placement) process(m Machine) settings.Process {
 func (p Placement) stores(m Machine) settings.Stores {
 	s := settings.Stores{
 		Shards:                 p.Shards,
-		Pooler:                 m.At(PortPgBouncer),
+		Pooler:                 m.Self(PortPgBouncer),
 		ConnectionsPerDatabase: clientConnections,
-		RedisTLS:               p.TLS,
 		Storage: settings.Storage{
 			Region:  p.Region,
 			Uploads: p.Buckets.Uploads,
 			Media:   p.Buckets.Media,
 			CDN:     p.CDN,
 		},
+	}
+	if p.TLS {
+		s.RedisTLSDomain = "cache.amazonaws.com"
 	}
 	for _, r := range p.Of(Redis) {
 		s.Redis = append(s.Redis, r.At(PortRedis))
@@ -120,10 +126,18 @@ func (p Placement) stores(m Machine) settings.Stores {
 	return s
 }
 
+// cloudWatch is where AWS's scaling looks for how long tasks wait.
+func (p Placement) cloudWatch() settings.CloudWatch {
+	if p.Target != "aws" {
+		return settings.CloudWatch{}
+	}
+	return settings.CloudWatch{Region: p.Region, Namespace: "burbn"}
+}
+
 func (p Placement) direct() []settings.Direct {
 	var direct []settings.Direct
 	for _, m := range p.Of(Postgres) {
-		direct = append(direct, settings.Direct{Name: m.Name, Addr: m.At(PortPostgres), TLS: p.TLS})
+		direct = append(direct, settings.Direct{Name: m.Name, Addr: m.At(PortPostgres), CAFile: p.PostgresCA})
 	}
 	return direct
 }

@@ -37,6 +37,12 @@ const (
 // parts are the folders that make up a machine, in the order in which their units start.
 func (p Placement) parts(m Machine) ([]string, error) {
 	var parts []string
+	if p.cloud() {
+		parts = append(parts, "journald")
+		if m.Role != Monitoring {
+			parts = append(parts, "journal")
+		}
+	}
 	if m.Root == "/" || m.Role == Monitoring {
 		// A machine that is a folder has no kernel of its own to report on.
 		parts = append(parts, "node-exporter")
@@ -57,13 +63,17 @@ func (p Placement) parts(m Machine) ([]string, error) {
 		parts = append(parts, "pgbouncer", string(m.Role))
 	case Worker:
 		parts = append(parts, "pgbouncer", "worker")
-		if m.Index == 1 {
+		// Once for all of them; in the cloud neither is a machine's affair.
+		if m.Index == 1 && p.Programs.Migrate != "" {
 			parts = append(parts, "migrate")
-			if len(p.Of(Storage)) > 0 {
-				parts = append(parts, "buckets")
-			}
+		}
+		if m.Index == 1 && p.Programs.Buckets != "" {
+			parts = append(parts, "buckets")
 		}
 	case Monitoring:
+		if p.cloud() {
+			parts = append(parts, "data", "journal-remote")
+		}
 		parts = append(parts, "postgres-exporter", "redis-exporter", "memcached-exporter", "alertmanager", "prometheus")
 	default:
 		return nil, fmt.Errorf("role %q is unknown: accepted is one of %q", m.Role, Roles)
@@ -88,6 +98,10 @@ func render(m Machine, p Placement) (Image, error) {
 	if !regexp.MustCompile(`^/[A-Za-z0-9._/-]*$`).MatchString(m.Root) {
 		return Image{}, fmt.Errorf("root %q: accepted is an absolute path of letters, digits, '.', '_' and '-'", m.Root)
 	}
+	// Sizes of zero would read as no limit at all.
+	if p.cloud() && m.Role == Monitoring && (p.DataGB < 10 || p.LogDays < 1) {
+		return Image{}, fmt.Errorf("a volume of %d GB and %d days of logs: accepted is 10 GB or more and 1 day or more", p.DataGB, p.LogDays)
+	}
 	parts, err := p.parts(m)
 	if err != nil {
 		return Image{}, err
@@ -100,6 +114,11 @@ func render(m Machine, p Placement) (Image, error) {
 		}
 		img.Files = append(img.Files, files...)
 		img.Units = append(img.Units, u)
+	}
+	if slices.Contains(parts, "pgbouncer") {
+		if err := p.connectionsFit(); err != nil {
+			return Image{}, err
+		}
 	}
 	slices.SortFunc(img.Files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	return img, nil
@@ -129,6 +148,9 @@ func renderPart(part string, m Machine, p Placement) ([]File, Unit, error) {
 				credentials[name] = text
 			}
 			return nil
+		}
+		if strings.TrimSpace(text) == "" {
+			return nil // of the other target
 		}
 		if path.Dir(at) == unitDir {
 			unitText = text

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"net"
 	"path"
 	"strconv"
@@ -38,16 +39,49 @@ type Machine struct {
 	Index int    // from 1, within the role
 	Addr  string // AWS: a name in the private zone; local: "127.10.6.3"
 	Root  string // AWS: "/"; local: "<state>/postgres-03"; empty: run by the cloud, only an address to others
+	// Interface is the address that the machine's units bind; empty: Addr. A machine
+	// of a fleet binds all ("0.0.0.0"): it learns its own address when it boots.
+	Interface string
+	// Fleet is how many machines alike this one stands for, at most; 0: it is itself.
+	Fleet int
+	// Least is how many of them have to answer for somebody not to be woken; 0: nobody
+	// counts them. Of the cloud's Redis: how many nodes behind its one name.
+	Least int
 }
 
 // Managed says that the cloud runs the machine, so that it has no image.
 func (m Machine) Managed() bool { return m.Root == "" }
 
+// worksQueues says that a process of the machine has sessions with every database.
+func (m Machine) worksQueues() bool { return m.Role == Worker || m.Role == Push }
+
 // Path is where an absolute path of the machine lies: below its Root.
 func (m Machine) Path(p string) string { return path.Join(m.Root, p) }
 
-// At is the address of a port of the machine: "127.10.6.3:5432".
+// At is where others reach a port of the machine: "127.10.6.3:5432".
 func (m Machine) At(p Port) string { return net.JoinHostPort(m.Addr, strconv.Itoa(int(p))) }
+
+// Bind is where a unit of the machine listens for others: "0.0.0.0:8080".
+func (m Machine) Bind(p Port) string {
+	return net.JoinHostPort(cmp.Or(m.Interface, m.Addr), strconv.Itoa(int(p)))
+}
+
+// Self is where a unit of the machine reaches another one beside it, and where one
+// listens that serves nobody else: "127.0.0.1:6432".
+func (m Machine) Self(p Port) string {
+	host := m.Addr
+	if m.Interface != "" {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(p)))
+}
+
+// DataDevice is where the machine that watches finds the volume of DataGB: the name
+// that it is attached by, to which Debian's amazon-ec2-utils links the real one.
+const DataDevice = "/dev/sdf"
+
+// dataDir is where that volume is mounted.
+const dataDir = "/var/lib/burbn"
 
 // Port is where a service listens, on every machine that has it.
 type Port int
@@ -70,7 +104,8 @@ const (
 	PortRedisExporter     Port = 9121
 	PortMemcachedExporter Port = 9150
 	PortPostgresExporter  Port = 9187
-	PortAPNs              Port = 8443 // the stand-ins
+	PortJournal           Port = 19532 // journals of the other machines, on the one that watches
+	PortAPNs              Port = 8443  // the stand-ins
 	PortFacebook          Port = 8090
 	PortTwitter           Port = 8091
 	PortSentry            Port = 8092
@@ -86,8 +121,6 @@ type Placement struct {
 	Machines []Machine
 	Shards   shard.Map // database names are names of Postgres machines
 	Programs Programs
-	// Release is the content address of the services together.
-	Release string
 
 	WorkerSlots    Slots // of one worker machine
 	PushSlots      int   // of one push machine
@@ -107,11 +140,20 @@ type Placement struct {
 	// CDN is the prefix of every photo's URL; empty: the machine of that role.
 	CDN string
 	// TLS says that PostgreSQL and Redis are reached over TLS.
-	TLS       bool
-	APNs      APNs
-	SentryDSN string // without key
+	TLS bool
+	// PostgresCA is the file of the authorities that sign the databases' certificates;
+	// empty without TLS.
+	PostgresCA string
+	APNs       APNs
+	SentryDSN  string // without key
 	// RunAs is the account of every unit; empty: the one who provisions.
 	RunAs string
+	// Pager is the URL that Alertmanager posts to, as PagerDuty's events API v2, with
+	// the credential pager-key; empty: there is none.
+	Pager string
+	// DataGB is the size of the volume that outlives the machine that watches, and
+	// LogDays how long that keeps the other machines' journals; on AWS alone.
+	DataGB, LogDays int
 	// Network is where requests come from that proxies may speak for: "127.0.0.0/8".
 	Network string
 }
@@ -129,6 +171,18 @@ type APNs struct{ URL, CAFile, TeamID, KeyID, Topic string }
 // Programs are the absolute paths of what the project builds itself; everything
 // else comes from Debian's packages at its usual path.
 type Programs struct{ API, Worker, Push, Migrate, Buckets, Standin, S3, MemcachedExporter string }
+
+// cloud says that the placement is for AWS.
+func (p Placement) cloud() bool { return p.Target == "aws" }
+
+// RedisNodes is the name of the SRV record that lists the nodes of the cloud's Redis by
+// their own names, those that their certificates bear; empty where there is none.
+func (p Placement) RedisNodes() string {
+	if ms := p.Of(Redis); p.cloud() && len(ms) > 0 {
+		return "_redis._tcp." + ms[0].Addr
+	}
+	return ""
+}
 
 // Of are the machines of one role, in order.
 func (p Placement) Of(role Role) []Machine {

@@ -117,8 +117,16 @@ func TestEveryFileBelongsToOneUnit(t *testing.T) {
 }
 
 func TestNoSecretEndsUpInAFile(t *testing.T) {
-	p := sample("/state", "127.10")
+	for _, p := range []Placement{sample("/state", "127.10"), sampleAWS()} {
+		noSecretEndsUpInAFile(t, p)
+	}
+}
+
+func noSecretEndsUpInAFile(t *testing.T, p Placement) {
 	for _, m := range p.Machines {
+		if m.Managed() {
+			continue
+		}
 		img, err := Render(m, p)
 		if err != nil {
 			t.Fatal(err)
@@ -189,21 +197,90 @@ func TestPoolersTakeLessThanDatabasesAccept(t *testing.T) {
 	}
 }
 
+// A fleet counts as the most that it may grow to.
+func TestPoolersOfAFleetAreCounted(t *testing.T) {
+	p := Placement{PostgresConnections: 400, Machines: []Machine{
+		{Role: API, Fleet: 12}, {Role: Worker, Fleet: 3}, {Role: Push}, {Role: Nginx, Fleet: 50},
+	}}
+	if got, want := p.PoolSize(), 400*3/4/16; got != want {
+		t.Errorf("each pooler holds %d, want %d: 12 + 3 + 1 of them share 300", got, want)
+	}
+}
+
+// On EC2 units listen where others reach them only for what others ask.
+func TestUnitsOfAFleetListenForOthersOrForThemselves(t *testing.T) {
+	p := sampleAWS()
+	public := map[string]bool{}
+	for _, port := range []Port{PortHTTP, PortAdmin, PortStatus, PortNodeExporter, PortNginxExporter, PortJournal} {
+		public[fmt.Sprint("0.0.0.0:", int(port))] = true
+	}
+	for _, m := range p.Machines {
+		if m.Managed() {
+			continue
+		}
+		img, err := Render(m, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range img.Units {
+			for _, l := range u.Listen {
+				if !public[l] && !strings.HasPrefix(l, "127.0.0.1:") {
+					t.Errorf("%s of %s listens at %s", u.Name, m.Name, l)
+				}
+			}
+			if ready := u.Ready.HTTP + u.Ready.TCP; ready != "" && !strings.Contains(ready, "127.0.0.1:") {
+				t.Errorf("%s of %s is asked whether it is ready at %s", u.Name, m.Name, ready)
+			}
+		}
+		for _, f := range img.Files {
+			if strings.Contains(f.Path, ".wants/") || strings.Contains(f.Path, ".requires/") {
+				t.Errorf("%s: %s starts a unit before its secrets are there", m.Name, f.Path)
+			}
+		}
+	}
+}
+
+func TestMoreConnectionsThanDatabasesAccept(t *testing.T) {
+	for _, tt := range []struct {
+		accepted, workers int
+		want              string
+	}{
+		{accepted: 200, workers: 8},
+		{accepted: 40, workers: 3, want: "a database accepts 40 connections: 4 machines with 3 each, 20 sessions of workers and 10 to spare are 42"},
+	} {
+		p := sampleAWS()
+		p.PostgresConnections = tt.accepted
+		p.Machines = slices.DeleteFunc(p.Machines, func(m Machine) bool {
+			return m.worksQueues() || m.Role == API
+		})
+		worker := Machine{Name: "worker", Role: Worker, Index: 1, Addr: "worker.sample.internal", Root: "/", Interface: "0.0.0.0", Fleet: tt.workers}
+		push := Machine{Name: "push", Role: Push, Index: 1, Addr: "push.sample.internal", Root: "/", Interface: "0.0.0.0", Fleet: 1}
+		p.Machines = append(p.Machines, worker, push)
+		_, err := Render(worker, p)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%d workers, %d accepted: %v, want %q", tt.workers, tt.accepted, err, tt.want)
+		}
+	}
+}
+
 func TestRenderRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		m    Machine
+		p    Placement
 		want string
 	}{
-		{"a managed machine", Machine{Name: "postgres-01", Role: Postgres}, "render machine postgres-01: the cloud runs it"},
-		{"an unknown role", Machine{Name: "x", Role: "mail", Root: "/"}, `role "mail" is unknown: accepted is one of ["loadbalancer" "nginx"`},
-		{"a root with a space", Machine{Name: "x", Role: Nginx, Root: "/home/a b"}, `root "/home/a b": accepted is an absolute path`},
-		{"a relative root", Machine{Name: "x", Role: Nginx, Root: "state"}, `root "state": accepted is an absolute path`},
-		{"a replica of nothing", Machine{Name: "x", Role: Replica, Index: 1, Root: "/x"}, "replica x has no primary"},
-		{"an incomplete placement", Machine{Name: "x", Role: API, Index: 1, Root: "/x"}, "stack: is missing"},
+		{"a managed machine", Machine{Name: "postgres-01", Role: Postgres}, Placement{}, "render machine postgres-01: the cloud runs it"},
+		{"an unknown role", Machine{Name: "x", Role: "mail", Root: "/"}, Placement{}, `role "mail" is unknown: accepted is one of ["loadbalancer" "nginx"`},
+		{"a root with a space", Machine{Name: "x", Role: Nginx, Root: "/home/a b"}, Placement{}, `root "/home/a b": accepted is an absolute path`},
+		{"a relative root", Machine{Name: "x", Role: Nginx, Root: "state"}, Placement{}, `root "state": accepted is an absolute path`},
+		{"a replica of nothing", Machine{Name: "x", Role: Replica, Index: 1, Root: "/x"}, Placement{}, "replica x has no primary"},
+		{"an incomplete placement", Machine{Name: "x", Role: API, Index: 1, Root: "/x"}, Placement{}, "stack: is missing"},
+		{"no volume", Machine{Name: "x", Role: Monitoring, Root: "/"}, Placement{Target: "aws", LogDays: 30}, "a volume of 0 GB and 30 days of logs: accepted is"},
+		{"no retention", Machine{Name: "x", Role: Monitoring, Root: "/"}, Placement{Target: "aws", DataGB: 10}, "a volume of 10 GB and 0 days of logs: accepted is"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Render(tt.m, Placement{})
+			_, err := Render(tt.m, tt.p)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}

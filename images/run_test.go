@@ -54,6 +54,10 @@ func secrets() map[string]string {
 		"postgres-app-password":         "app-secret",
 		"postgres-replication-password": "replication-secret",
 		"postgres-monitor-password":     "monitor-secret",
+		"postgres-01-app-username":      "burbn_app",
+		"postgres-01-app-password":      "server-side secret",
+		"postgres-02-app-username":      "burbn_app",
+		"postgres-02-app-password":      "server-side secret",
 		"redis-password":                "redis-secret",
 		"storage-access-key":            "access-key-of-the-test",
 		"storage-secret-key":            "secret-key-of-the-test",
@@ -62,6 +66,7 @@ func secrets() map[string]string {
 		"apns-key":                      "key",
 		"apns-tls-key":                  "tls key",
 		"apns-tls-cert":                 "certificate",
+		"pager-key":                     "pager-secret",
 	}
 }
 

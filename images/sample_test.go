@@ -26,7 +26,6 @@ func sample(root, network string) Placement {
 			Migrate: "/opt/burbn/migrate", Buckets: "/opt/burbn/buckets", Standin: "/opt/burbn/standin",
 			S3: "/opt/burbn/versitygw", MemcachedExporter: "/opt/burbn/memcached_exporter",
 		},
-		Release:             "0123456789ab",
 		WorkerSlots:         Slots{Photo: 2, FanOut: 8, Follow: 8},
 		PushSlots:           8,
 		MaxUploadBytes:      20 << 20,
@@ -62,23 +61,35 @@ func sample(root, network string) Placement {
 	return p
 }
 
-// sampleAWS is the same topology where the cloud runs the stores and the edge.
+// sampleAWS is the same topology where the cloud runs the stores and the edge, and a
+// fleet is one machine.
 func sampleAWS() Placement {
 	p := sample("/", "10.0")
 	p.Target, p.Network, p.TLS, p.RunAs = "aws", "10.0.0.0/16", true, "burbn"
+	p.PostgresCA = "/usr/share/burbn/rds-ca.pem"
 	p.CDN = "https://media.example.com"
+	p.Programs.Migrate, p.Programs.Buckets, p.Programs.Standin, p.Programs.S3 = "", "", "", ""
 	p.APNs.URL, p.SentryDSN = "https://api.push.apple.com", "https://sentry.example.com/1"
+	p.Pager = "https://events.pagerduty.com/v2/enqueue"
+	p.PostgresCA, p.DataGB, p.LogDays = "/usr/share/burbn/rds-ca.pem", 100, 30
 	var ms []Machine
 	for _, m := range p.Machines {
 		switch m.Role {
 		case Standin, Storage, CDN, LoadBalancer:
 			continue
-		case Postgres, Replica, Redis, Memcached:
+		case Postgres, Replica, Memcached:
 			m.Root = ""
-		default:
-			m.Root = "/"
+		case Redis:
+			m.Root, m.Name, m.Least = "", string(m.Role), 3
+		case Nginx, API, Worker, Push:
+			m.Root, m.Interface, m.Name, m.Least, m.Fleet = "/", "0.0.0.0", string(m.Role), 2, 6
+		case Monitoring:
+			m.Root, m.Interface, m.Name = "/", "0.0.0.0", string(m.Role)
 		}
-		m.Addr = m.Name + ".sample.internal"
+		if m.Name == string(m.Role) && m.Index > 1 {
+			continue
+		}
+		m.Addr = m.Name + ".sample.burbn.internal"
 		ms = append(ms, m)
 	}
 	p.Machines = ms

@@ -13,15 +13,16 @@ import (
 )
 
 // systemdOnly are the keys that need systemd, by section: the local target cannot
-// obey them, and none of them changes what a process does. A key that is neither
+// obey them, and none of them changes what a process of its does. A key that is neither
 // here nor read by parseUnit is an error.
 func systemdOnly(section string) []string {
 	switch section {
 	case "Unit":
-		return []string{"Description", "Documentation", "After", "Wants"}
+		return []string{"Description", "Documentation", "After", "Wants", "Requires", "StartLimitIntervalSec"}
 	case "Service":
 		return []string{
-			"Restart", "RestartSec", "TimeoutStartSec", "KillMode", "UMask",
+			"Restart", "RestartSec", "TimeoutStartSec", "KillMode", "UMask", "RemainAfterExit",
+			"SupplementaryGroups", "DevicePolicy", "DeviceAllow", "PrivateNetwork",
 			"CapabilityBoundingSet", "LockPersonality", "MemoryDenyWriteExecute", "NoNewPrivileges",
 			"PrivateDevices", "PrivateTmp", "ProtectClock", "ProtectControlGroups", "ProtectHome",
 			"ProtectHostname", "ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables",
@@ -94,10 +95,16 @@ func (u *Unit) set(key, value string, m Machine, credentials map[string]string, 
 		w, err = words(value)
 		*setup = append(*setup, w)
 	case "Service.ExecReload":
+		if command, root := strings.CutPrefix(value, "+"); root {
+			// systemd alone does not give a running unit its credentials anew, and its
+			// machines alone are told of new ones while they run.
+			_, err := words(command)
+			return err
+		}
 		signal, ok := strings.CutPrefix(value, "/bin/kill -")
 		signal, mainPID := strings.CutSuffix(signal, " $MAINPID")
 		if !ok || !mainPID {
-			return errors.New("accepted is /bin/kill -SIGNAL $MAINPID")
+			return errors.New("accepted is /bin/kill -SIGNAL $MAINPID, and before it a command that begins with +")
 		}
 		u.ReloadSignal = signal
 	case "Service.User":

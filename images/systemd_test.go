@@ -15,6 +15,7 @@ Type=notify
 User=burbn
 ExecStartPre=/root/x/prepare now
 ExecStart=/usr/bin/x -a b
+ExecReload=+/usr/bin/install a b
 ExecReload=/bin/kill -HUP $MAINPID
 Environment=A=b=c
 WorkingDirectory=/root/x
@@ -82,6 +83,7 @@ func TestParseUnitRefuses(t *testing.T) {
 		{"no ready timeout", "ReadyTimeout=5\n", "", "ReadyTimeout is missing"},
 		{"a task that listens for readiness", "Type=exec", "Type=oneshot", "a oneshot is ready when it exits"},
 		{"a reload that is no signal", "[X-Burbn]", "ExecReload=/usr/sbin/nginx -s reload\n[X-Burbn]", "accepted is /bin/kill -SIGNAL $MAINPID"},
+		{"a reload as root with a variable", "[X-Burbn]", "ExecReload=+/bin/kill $MAINPID\n[X-Burbn]", "$ and % are not accepted"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := parseUnit(strings.Replace(good, tt.old, tt.new, 1), "x", Machine{Root: "/"}, nil)

@@ -2,8 +2,9 @@ package images
 
 import (
 	"fmt"
-	"strings"
 	"time"
+
+	"github.com/burbn/burbn/services/settings"
 )
 
 // Image is everything that a machine of a role contains beyond its packages.
@@ -84,29 +85,16 @@ func (c Credential) Fill(secrets map[string]string) (string, error) {
 	return c.expand(func(name string) (string, error) {
 		s, ok := secrets[name]
 		if !ok {
-			return "", fmt.Errorf("credential %s: there is no secret %q", c.Name, name)
+			return "", fmt.Errorf("there is no secret %q", name)
 		}
 		return s, nil
 	})
 }
 
 func (c Credential) expand(secret func(name string) (string, error)) (string, error) {
-	var b strings.Builder
-	for rest := c.Template; ; {
-		text, after, open := strings.Cut(rest, "{{")
-		b.WriteString(text)
-		if !open {
-			return b.String(), nil
-		}
-		name, tail, closed := strings.Cut(after, "}}")
-		if !closed {
-			return "", fmt.Errorf("credential %s: a {{ without }}", c.Name)
-		}
-		s, err := secret(name)
-		if err != nil {
-			return "", err
-		}
-		b.WriteString(s)
-		rest = tail
+	content, err := settings.Fill(c.Template, secret)
+	if err != nil {
+		return "", fmt.Errorf("credential %s: %w", c.Name, err)
 	}
+	return content, nil
 }

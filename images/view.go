@@ -2,10 +2,15 @@ package images
 
 import (
 	"fmt"
+	"net"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
+
+	"github.com/burbn/burbn/services/settings"
 )
 
 // view is what a template sees: the fields and methods of the machine and of the
@@ -23,6 +28,12 @@ func (v view) funcs() template.FuncMap {
 		// environment: systemd promises this path.
 		"credential": func(name string) string { return v.Path(credentialsDir(v.Unit)) + "/" + name },
 		"quoteMeta":  regexp.QuoteMeta,
+		"dataDevice": func() string { return DataDevice },
+		"dataDir":    func() string { return dataDir },
+		"host": func(addr string) (string, error) {
+			host, _, err := net.SplitHostPort(addr)
+			return host, err
+		},
 	}
 	for name, port := range map[string]Port{
 		"http": PortHTTP, "admin": PortAdmin, "status": PortStatus, "balancerStatus": PortBalancerStatus,
@@ -31,7 +42,8 @@ func (v view) funcs() template.FuncMap {
 		"prometheus": PortPrometheus, "alertmanager": PortAlertmanager,
 		"nodeExporter": PortNodeExporter, "nginxExporter": PortNginxExporter, "redisExporter": PortRedisExporter,
 		"memcachedExporter": PortMemcachedExporter, "postgresExporter": PortPostgresExporter,
-		"apns": PortAPNs, "facebook": PortFacebook, "twitter": PortTwitter, "sentry": PortSentry,
+		"journal": PortJournal,
+		"apns":    PortAPNs, "facebook": PortFacebook, "twitter": PortTwitter, "sentry": PortSentry,
 	} {
 		funcs[name] = func() Port { return port }
 	}
@@ -39,6 +51,39 @@ func (v view) funcs() template.FuncMap {
 }
 
 func credentialsDir(unit string) string { return "/run/credentials/" + unit + ".service" }
+
+// Rotates says that the databases' passwords change while the poolers run.
+func (v view) Rotates() bool { return v.Target == "aws" }
+
+// Live is where the unit reads a credential that may change while it runs.
+func (v view) Live(credential string) string {
+	if v.Rotates() {
+		return v.Path("/run/" + v.Unit + "/" + credential)
+	}
+	return v.Path(credentialsDir(v.Unit)) + "/" + credential
+}
+
+// pool is a name under which PgBouncer knows a database.
+type pool struct {
+	Name     string
+	Database Machine
+	Options  string
+}
+
+// Pools are the databases by their names and, where queues are worked, by those for
+// sessions.
+func (v view) Pools() []pool {
+	var pools []pool
+	for _, db := range v.Of(Postgres) {
+		pools = append(pools, pool{Name: db.Name, Database: db})
+		if v.Machine.worksQueues() {
+			pools = append(pools, pool{
+				db.Name + settings.SessionSuffix, db, fmt.Sprintf(" pool_mode=session pool_size=%d", settings.SessionsPerDatabase),
+			})
+		}
+	}
+	return pools
+}
 
 // Primary is the database that a replica follows: the one of the same index, or
 // for the second replica of each, the one that index falls on again. Nil on a
@@ -62,6 +107,32 @@ func (v view) Monitor() *Machine {
 	return nil
 }
 
+// State is the StateDirectory= of a unit of the machine that watches: on AWS it is on
+// the volume that outlives the machine.
+func (v view) State(name string) string {
+	if v.cloud() {
+		return path.Base(dataDir) + "/" + name
+	}
+	return name
+}
+
+// SeriesGB is what Prometheus may keep: on AWS half of the volume.
+func (v view) SeriesGB() int {
+	if v.cloud() {
+		return v.DataGB / 2
+	}
+	return 4
+}
+
+// JournalsGB is what the other machines' journals may take. What is left of the volume
+// is for what has not been pruned yet.
+func (v view) JournalsGB() int { return v.DataGB / 4 }
+
+// Counted are the machines behind whose name several have to answer.
+func (v view) Counted() []Machine {
+	return slices.DeleteFunc(slices.Clone(v.Machines), func(m Machine) bool { return m.Least == 0 })
+}
+
 // Slots are the hash slots of a Redis master, both ends included.
 type slots struct {
 	Machine
@@ -77,67 +148,6 @@ func (v view) SlotRanges() []slots {
 		ranges = append(ranges, slots{m, i * count / len(masters), (i+1)*count/len(masters) - 1})
 	}
 	return ranges
-}
-
-// job is a scrape job of Prometheus.
-type job struct {
-	Name    string
-	Path    string
-	Targets []target
-	// Via is the exporter that is asked on behalf of the targets.
-	Via string
-}
-
-type target struct{ Addr, Machine, Role string }
-
-// Jobs are what Prometheus scrapes: every machine that we run ourselves, and
-// through exporters on the monitoring machine what speaks another protocol.
-func (v view) Jobs() []job {
-	var jobs []job
-	own := func(port Port, roles ...Role) {
-		for _, role := range roles {
-			j := job{Name: string(role), Path: "/metrics"}
-			for _, m := range v.Of(role) {
-				if !m.Managed() {
-					j.Targets = append(j.Targets, target{m.At(port), m.Name, string(role)})
-				}
-			}
-			if j.Targets != nil {
-				jobs = append(jobs, j)
-			}
-		}
-	}
-	via := func(name string, port, exporter Port, scheme string, role Role) {
-		j := job{Name: name, Path: "/scrape", Via: v.At(exporter)}
-		for _, m := range v.Of(role) {
-			j.Targets = append(j.Targets, target{scheme + m.At(port), m.Name, string(role)})
-		}
-		if j.Targets != nil {
-			jobs = append(jobs, j)
-		}
-	}
-	own(PortBalancerStatus, LoadBalancer)
-	own(PortNginxExporter, Nginx, CDN)
-	own(PortAdmin, API, Worker, Push, Standin)
-	redis := "redis://"
-	if v.TLS {
-		redis = "rediss://"
-	}
-	via("redis", PortRedis, PortRedisExporter, redis, Redis)
-	via("memcached", PortMemcached, PortMemcachedExporter, "", Memcached)
-	self := func(name string, port Port) {
-		jobs = append(jobs, job{Name: name, Path: "/metrics", Targets: []target{{v.At(port), v.Name, string(v.Role)}}})
-	}
-	self("postgres", PortPostgresExporter)
-	self("alertmanager", PortAlertmanager)
-	self("prometheus", PortPrometheus)
-	node := job{Name: "node", Path: "/metrics"}
-	for _, m := range v.Machines {
-		if m.Root == "/" || m.Role == Monitoring {
-			node.Targets = append(node.Targets, target{m.At(PortNodeExporter), m.Name, string(m.Role)})
-		}
-	}
-	return append(jobs, node)
 }
 
 // PostgresScrapeInterval leaves the exporter half a second for each database.

@@ -1,7 +1,9 @@
 package aws
 
 import (
+	awssdk "github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudfront"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -10,27 +12,45 @@ import (
 // them: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html
 const cachingOptimized = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 
+// priceClass is which of CloudFront's edges answer: those in North America, Europe and
+// Israel, where a byte is cheapest. Phones elsewhere are answered from there too, later.
+const priceClass = "PriceClass_100"
+
 // CDNArgs say what the CDN serves.
 type CDNArgs struct {
-	Bucket *s3.BucketV2
+	Plan
+	Storage    *Storage
+	Virginia   *awssdk.Provider // CloudFront takes certificates from us-east-1 alone
+	PublicZone pulumi.IDOutput  // Route 53
 }
 
 // CDN is the distribution in front of the media bucket and the bucket's policy.
 type CDN struct {
 	pulumi.ResourceState
 
-	Domain pulumi.StringOutput // d111111abcdef8.cloudfront.net
+	Domain       pulumi.StringOutput // d111111abcdef8.cloudfront.net
+	Distribution pulumi.IDOutput
 }
 
-// NewCDN provisions a distribution that signs its requests to the bucket (origin
-// access control), and the policy that lets that one distribution read and refuses
-// plain HTTP to everybody.
+// NewCDN provisions a distribution under a name of ours that signs its requests to the
+// bucket (origin access control), and the policy that lets that one distribution read
+// and refuses plain HTTP to everybody.
+//
+// How long a photo is kept is said by the photo: workers write it immutable. What the
+// distribution has not, it asks the bucket for, without a shield between: a rendition is
+// small and asked for by many soon after it is made. No firewall is in front of it, for
+// it serves nothing but files.
 func NewCDN(ctx *pulumi.Context, name string, args *CDNArgs, opts ...pulumi.ResourceOption) (*CDN, error) {
 	c := &CDN{}
 	if err := ctx.RegisterComponentResource("burbn:aws:CDN", name, c, opts...); err != nil {
 		return nil, err
 	}
 	within := pulumi.Parent(c)
+	domain := args.Topology.AWS.Domains.Media
+	certificate, err := certify(ctx, name, domain, args.PublicZone, c, pulumi.Provider(args.Virginia))
+	if err != nil {
+		return nil, err
+	}
 	oac, err := cloudfront.NewOriginAccessControl(ctx, name+"-origin-access", &cloudfront.OriginAccessControlArgs{
 		OriginAccessControlOriginType: pulumi.String("s3"),
 		SigningBehavior:               pulumi.String("always"),
@@ -43,7 +63,7 @@ func NewCDN(ctx *pulumi.Context, name string, args *CDNArgs, opts ...pulumi.Reso
 		SecurityHeadersConfig: cloudfront.ResponseHeadersPolicySecurityHeadersConfigArgs{
 			ContentTypeOptions: cloudfront.ResponseHeadersPolicySecurityHeadersConfigContentTypeOptionsArgs{Override: pulumi.Bool(true)},
 			StrictTransportSecurity: cloudfront.ResponseHeadersPolicySecurityHeadersConfigStrictTransportSecurityArgs{
-				AccessControlMaxAgeSec: pulumi.Int(63072000), Override: pulumi.Bool(true),
+				AccessControlMaxAgeSec: pulumi.Int(strictTransport), Override: pulumi.Bool(true),
 			},
 		},
 	}, within)
@@ -52,11 +72,14 @@ func NewCDN(ctx *pulumi.Context, name string, args *CDNArgs, opts ...pulumi.Reso
 	}
 	distribution, err := cloudfront.NewDistribution(ctx, name+"-distribution", &cloudfront.DistributionArgs{
 		Enabled:       pulumi.Bool(true),
+		Comment:       pulumi.String(args.resourceName("media")),
+		Aliases:       pulumi.ToStringArray([]string{domain}),
 		HttpVersion:   pulumi.String("http2and3"),
 		IsIpv6Enabled: pulumi.Bool(true),
+		PriceClass:    pulumi.String(priceClass),
 		Origins: cloudfront.DistributionOriginArray{cloudfront.DistributionOriginArgs{
 			OriginId:              pulumi.String("media"),
-			DomainName:            args.Bucket.BucketRegionalDomainName,
+			DomainName:            args.Storage.Media.BucketRegionalDomainName,
 			OriginAccessControlId: oac.ID(),
 		}},
 		DefaultCacheBehavior: cloudfront.DistributionDefaultCacheBehaviorArgs{
@@ -71,21 +94,65 @@ func NewCDN(ctx *pulumi.Context, name string, args *CDNArgs, opts ...pulumi.Reso
 		Restrictions: cloudfront.DistributionRestrictionsArgs{
 			GeoRestriction: cloudfront.DistributionRestrictionsGeoRestrictionArgs{RestrictionType: pulumi.String("none")},
 		},
-		ViewerCertificate: cloudfront.DistributionViewerCertificateArgs{CloudfrontDefaultCertificate: pulumi.Bool(true)},
+		ViewerCertificate: cloudfront.DistributionViewerCertificateArgs{
+			AcmCertificateArn:      certificate,
+			MinimumProtocolVersion: pulumi.String("TLSv1.2_2021"),
+			SslSupportMethod:       pulumi.String("sni-only"),
+		},
 	}, within)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := s3.NewBucketPolicy(ctx, name+"-bucket-policy", &s3.BucketPolicyArgs{
-		Bucket: args.Bucket.ID(),
-		Policy: pulumi.All(args.Bucket.Arn, distribution.Arn).ApplyT(func(arns []any) (string, error) {
+		Bucket: args.Storage.Media.ID(),
+		Policy: pulumi.All(args.Storage.Media.Arn, distribution.Arn).ApplyT(func(arns []any) (string, error) {
 			return readPolicy(arns[0].(string), arns[1].(string))
 		}).(pulumi.StringOutput),
 	}, within); err != nil {
 		return nil, err
 	}
+	if err := lead(ctx, name+"-name", domain, args.PublicZone, distribution.DomainName, distribution.HostedZoneId, c, "A", "AAAA"); err != nil {
+		return nil, err
+	}
+	if err := c.logs(ctx, name, args, distribution); err != nil {
+		return nil, err
+	}
 	c.Domain = distribution.DomainName
+	c.Distribution = distribution.ID()
 	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"domain": c.Domain})
+}
+
+// logs deliver the access logs by way of CloudWatch (standard logging v2), which needs
+// no ACLs in the bucket, as the distribution's own setting does. All of it is in
+// us-east-1 but the bucket.
+func (c *CDN) logs(ctx *pulumi.Context, name string, args *CDNArgs, distribution *cloudfront.Distribution) error {
+	within, virginia := pulumi.Parent(c), pulumi.Provider(args.Virginia)
+	source, err := cloudwatch.NewLogDeliverySource(ctx, name+"-log-source", &cloudwatch.LogDeliverySourceArgs{
+		LogType: pulumi.String("ACCESS_LOGS"), ResourceArn: distribution.Arn,
+	}, within, virginia)
+	if err != nil {
+		return err
+	}
+	destination, err := cloudwatch.NewLogDeliveryDestination(ctx, name+"-log-destination", &cloudwatch.LogDeliveryDestinationArgs{
+		OutputFormat: pulumi.String("json"),
+		DeliveryDestinationConfiguration: cloudwatch.LogDeliveryDestinationDeliveryDestinationConfigurationArgs{
+			// Without a folder of its own, CloudFront writes one before the path below when
+			// the delivery is made, and forgets it when the path is changed.
+			DestinationResourceArn: pulumi.Sprintf("%s/%s", args.Storage.Logs.Arn, cdnLogs),
+		},
+	}, within, virginia)
+	if err != nil {
+		return err
+	}
+	_, err = cloudwatch.NewLogDelivery(ctx, name+"-log-delivery", &cloudwatch.LogDeliveryArgs{
+		DeliverySourceName:     source.Name,
+		DeliveryDestinationArn: destination.Arn,
+		S3DeliveryConfigurations: cloudwatch.LogDeliveryS3DeliveryConfigurationArray{cloudwatch.LogDeliveryS3DeliveryConfigurationArgs{
+			EnableHiveCompatiblePath: pulumi.Bool(false),
+			SuffixPath:               pulumi.String("{DistributionId}/{yyyy}/{MM}/{dd}/{HH}"),
+		}},
+	}, within, virginia, pulumi.DependsOn([]pulumi.Resource{args.Storage.logsOpen}))
+	return err
 }
 
 // readPolicy lets one distribution read the objects of a bucket.
@@ -97,5 +164,5 @@ func readPolicy(bucket, distribution string) (string, error) {
 		"Action":    "s3:GetObject",
 		"Resource":  bucket + "/*",
 		"Condition": statement{"StringEquals": statement{"AWS:SourceArn": distribution}},
-	}, onlyTLS(bucket))
+	}, onlyTLS(bucket), onlyModernTLS(bucket))
 }

@@ -1,48 +1,87 @@
 package aws
 
 import (
-	"encoding/json"
+	"fmt"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// StorageArgs name the two buckets; names are inputs, so that settings are rendered
-// without asking the cloud.
+// Where the logs bucket has whose access logs.
+const (
+	albLogs = "alb"
+	cdnLogs = "cdn"
+)
+
+// StorageArgs say what the buckets are for.
 type StorageArgs struct {
-	Uploads string // phones put originals here by presigned requests
-	Media   string // workers put renditions here; the CDN alone reads it
+	Plan
+	Account string
 }
 
-// Storage is the two buckets: private, encrypted, versioned, and protected against
-// a destroy.
+// Storage is the buckets: private, encrypted, versioned, and, where the stack says so,
+// protected against a destroy.
+//
+// The encryption is with S3's own key. The ALB writes its logs with no other, and a key
+// of ours would be one more that CloudFront, every worker and every phone's upload
+// depend on, without keeping anybody out whom the policies do not.
 type Storage struct {
 	pulumi.ResourceState
 
-	Uploads *s3.BucketV2
-	Media   *s3.BucketV2
+	// Uploads is where phones put originals by presigned requests. What has been put is
+	// looked at when it is published: the API asks for its size and type with a HEAD.
+	Uploads   *s3.BucketV2
+	Media     *s3.BucketV2 // workers put renditions here; the CDN alone reads it
+	Artifacts *s3.BucketV2 // releases; machines read them
+	Logs      *s3.BucketV2 // access logs of the ALB and the CDN
+
+	logsOpen pulumi.Resource // the logs can be delivered
 }
 
-// NewStorage provisions the buckets. It grants nobody anything: whoever reads or
-// writes says so where it is provisioned.
+// NewStorage provisions the buckets. It grants nobody anything but to Amazon's log
+// deliveries: whoever else reads or writes says so where it is provisioned.
 func NewStorage(ctx *pulumi.Context, name string, args *StorageArgs, opts ...pulumi.ResourceOption) (*Storage, error) {
 	s := &Storage{}
 	if err := ctx.RegisterComponentResource("burbn:aws:Storage", name, s, opts...); err != nil {
 		return nil, err
 	}
-	var err error
-	if s.Uploads, err = s.bucket(ctx, name+"-uploads", args.Uploads, uploadRules()); err != nil {
+	cloud := args.Topology.AWS
+	buckets := []struct {
+		at         **s3.BucketV2
+		part, name string
+		undelete   int // days
+		rules      s3.BucketLifecycleConfigurationV2RuleArray
+	}{
+		{&s.Uploads, "uploads", cloud.Buckets.Uploads, cloud.Media.UndeleteDays, coldRules(cloud.Media.ColdAfterDays)},
+		{&s.Media, "media", cloud.Buckets.Media, cloud.Media.UndeleteDays, nil},
+		// No release is ever expired: what a stack may roll back to is not known here.
+		{&s.Artifacts, "artifacts", cloud.Buckets.Artifacts, cloud.Media.UndeleteDays, nil},
+		{&s.Logs, "logs", cloud.Buckets.Logs, 1, expiryRules(cloud.Logs.Days)},
+	}
+	for _, b := range buckets {
+		var err error
+		if *b.at, err = s.bucket(ctx, name+"-"+b.part, b.name, cloud.Protect, b.undelete, b.rules); err != nil {
+			return nil, err
+		}
+	}
+	for part, b := range map[string]*s3.BucketV2{"uploads": s.Uploads, "artifacts": s.Artifacts} {
+		if _, err := s3.NewBucketPolicy(ctx, name+"-"+part+"-policy", &s3.BucketPolicyArgs{
+			Bucket: b.ID(),
+			Policy: b.Arn.ApplyT(func(arn string) (string, error) {
+				return policy(onlyTLS(arn), onlyModernTLS(arn))
+			}).(pulumi.StringOutput),
+		}, pulumi.Parent(s)); err != nil {
+			return nil, err
+		}
+	}
+	open, err := s3.NewBucketPolicy(ctx, name+"-logs-policy", &s3.BucketPolicyArgs{
+		Bucket: s.Logs.ID(),
+		Policy: s.Logs.Arn.ApplyT(func(arn string) (string, error) { return logsPolicy(arn, args.Account) }).(pulumi.StringOutput),
+	}, pulumi.Parent(s))
+	if err != nil {
 		return nil, err
 	}
-	if s.Media, err = s.bucket(ctx, name+"-media", args.Media, nil); err != nil {
-		return nil, err
-	}
-	if _, err := s3.NewBucketPolicy(ctx, name+"-uploads-policy", &s3.BucketPolicyArgs{
-		Bucket: s.Uploads.ID(),
-		Policy: s.Uploads.Arn.ApplyT(func(arn string) (string, error) { return policy(onlyTLS(arn)) }).(pulumi.StringOutput),
-	}, pulumi.Parent(s)); err != nil {
-		return nil, err
-	}
+	s.logsOpen = open
 	// A presigned request is the permission, whatever page it is sent from; cookies
 	// are never sent along.
 	_, err = s3.NewBucketCorsConfigurationV2(ctx, name+"-uploads-cors", &s3.BucketCorsConfigurationV2Args{
@@ -58,98 +97,56 @@ func NewStorage(ctx *pulumi.Context, name string, args *StorageArgs, opts ...pul
 	if err != nil {
 		return nil, err
 	}
-	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"uploads": s.Uploads.Bucket, "media": s.Media.Bucket})
+	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{
+		"uploads": s.Uploads.Bucket, "media": s.Media.Bucket, "artifacts": s.Artifacts.Bucket, "logs": s.Logs.Bucket,
+	})
 }
 
-// uploadRules move originals, which are read once and then only for an export, to
-// a colder class.
-func uploadRules() s3.BucketLifecycleConfigurationV2RuleArray {
+// logsPolicy lets the ALB and CloudFront deliver the access logs of this account: the
+// one as https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
+// has it for every region, the other as
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-V2-S3.html does.
+func logsPolicy(bucket, account string) (string, error) {
+	return policy(statement{
+		"Sid":       "BalancerDelivers",
+		"Effect":    "Allow",
+		"Principal": statement{"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+		"Action":    "s3:PutObject",
+		"Resource":  fmt.Sprintf("%s/%s/AWSLogs/%s/*", bucket, albLogs, account),
+	}, statement{
+		"Sid":       "DistributionDelivers",
+		"Effect":    "Allow",
+		"Principal": statement{"Service": "delivery.logs.amazonaws.com"},
+		"Action":    "s3:PutObject",
+		"Resource":  fmt.Sprintf("%s/%s/*", bucket, cdnLogs),
+		"Condition": statement{
+			"StringEquals": statement{"aws:SourceAccount": account, "s3:x-amz-acl": "bucket-owner-full-control"},
+			// CloudFront's deliveries are in us-east-1, wherever the stack is.
+			"ArnLike": statement{"aws:SourceArn": "arn:aws:logs:us-east-1:" + account + ":delivery-source:*"},
+		},
+	}, onlyTLS(bucket), onlyModernTLS(bucket))
+}
+
+// coldRules move originals, which are read once and then only for an export, to a
+// class that is cheap to keep and dear to read, but reads at once.
+func coldRules(days int) s3.BucketLifecycleConfigurationV2RuleArray {
 	return s3.BucketLifecycleConfigurationV2RuleArray{s3.BucketLifecycleConfigurationV2RuleArgs{
 		Id:     pulumi.String("originals-to-colder-class"),
 		Status: pulumi.String("Enabled"),
 		Filter: s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String("")},
 		Transitions: s3.BucketLifecycleConfigurationV2RuleTransitionArray{s3.BucketLifecycleConfigurationV2RuleTransitionArgs{
-			Days:         pulumi.Int(30),
+			Days:         pulumi.Int(days),
 			StorageClass: pulumi.String("GLACIER_IR"),
 		}},
 	}}
 }
 
-func (s *Storage) bucket(ctx *pulumi.Context, name, bucket string, rules s3.BucketLifecycleConfigurationV2RuleArray) (*s3.BucketV2, error) {
-	b, err := s3.NewBucketV2(ctx, name, &s3.BucketV2Args{Bucket: pulumi.String(bucket)},
-		pulumi.Parent(s), pulumi.Protect(true), pulumi.RetainOnDelete(true))
-	if err != nil {
-		return nil, err
-	}
-	within := pulumi.Parent(s)
-	if _, err := s3.NewBucketPublicAccessBlock(ctx, name+"-private", &s3.BucketPublicAccessBlockArgs{
-		Bucket:                b.ID(),
-		BlockPublicAcls:       pulumi.Bool(true),
-		BlockPublicPolicy:     pulumi.Bool(true),
-		IgnorePublicAcls:      pulumi.Bool(true),
-		RestrictPublicBuckets: pulumi.Bool(true),
-	}, within); err != nil {
-		return nil, err
-	}
-	if _, err := s3.NewBucketOwnershipControls(ctx, name+"-ownership", &s3.BucketOwnershipControlsArgs{
-		Bucket: b.ID(),
-		Rule:   s3.BucketOwnershipControlsRuleArgs{ObjectOwnership: pulumi.String("BucketOwnerEnforced")},
-	}, within); err != nil {
-		return nil, err
-	}
-	if _, err := s3.NewBucketServerSideEncryptionConfigurationV2(ctx, name+"-encryption", &s3.BucketServerSideEncryptionConfigurationV2Args{
-		Bucket: b.ID(),
-		Rules: s3.BucketServerSideEncryptionConfigurationV2RuleArray{s3.BucketServerSideEncryptionConfigurationV2RuleArgs{
-			ApplyServerSideEncryptionByDefault: s3.BucketServerSideEncryptionConfigurationV2RuleApplyServerSideEncryptionByDefaultArgs{
-				SseAlgorithm: pulumi.String("AES256"),
-			},
-		}},
-	}, within); err != nil {
-		return nil, err
-	}
-	versioning, err := s3.NewBucketVersioningV2(ctx, name+"-versioning", &s3.BucketVersioningV2Args{
-		Bucket:                  b.ID(),
-		VersioningConfiguration: s3.BucketVersioningV2VersioningConfigurationArgs{Status: pulumi.String("Enabled")},
-	}, within)
-	if err != nil {
-		return nil, err
-	}
-	// A month to undo a mistaken delete; after that a deleted photo is gone.
-	rules = append(rules, s3.BucketLifecycleConfigurationV2RuleArgs{
-		Id:     pulumi.String("forget"),
-		Status: pulumi.String("Enabled"),
-		Filter: s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String("")},
-		NoncurrentVersionExpiration: s3.BucketLifecycleConfigurationV2RuleNoncurrentVersionExpirationArgs{
-			NoncurrentDays: pulumi.Int(30),
-		},
-		AbortIncompleteMultipartUpload: s3.BucketLifecycleConfigurationV2RuleAbortIncompleteMultipartUploadArgs{
-			DaysAfterInitiation: pulumi.Int(1),
-		},
-	})
-	// S3 refuses a rule on noncurrent versions before versioning is on.
-	_, err = s3.NewBucketLifecycleConfigurationV2(ctx, name+"-lifecycle", &s3.BucketLifecycleConfigurationV2Args{
-		Bucket: b.ID(), Rules: rules,
-	}, within, pulumi.DependsOn([]pulumi.Resource{versioning}))
-	return b, err
-}
-
-// statement is a statement of a policy, or a part of one, in the grammar of
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
-type statement map[string]any
-
-func policy(statements ...statement) (string, error) {
-	b, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": statements})
-	return string(b), err
-}
-
-// onlyTLS refuses everybody who speaks to a bucket in the clear.
-func onlyTLS(bucket string) statement {
-	return statement{
-		"Sid":       "OnlyTLS",
-		"Effect":    "Deny",
-		"Principal": "*",
-		"Action":    "s3:*",
-		"Resource":  []string{bucket, bucket + "/*"},
-		"Condition": statement{"Bool": statement{"aws:SecureTransport": "false"}},
-	}
+// expiryRules delete what is older.
+func expiryRules(days int) s3.BucketLifecycleConfigurationV2RuleArray {
+	return s3.BucketLifecycleConfigurationV2RuleArray{s3.BucketLifecycleConfigurationV2RuleArgs{
+		Id:         pulumi.String("expire"),
+		Status:     pulumi.String("Enabled"),
+		Filter:     s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String("")},
+		Expiration: s3.BucketLifecycleConfigurationV2RuleExpirationArgs{Days: pulumi.Int(days)},
+	}}
 }

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/burbn/burbn/images"
+	"github.com/burbn/burbn/infra/placement"
 	"github.com/burbn/burbn/infra/release"
 	"github.com/burbn/burbn/infra/topology"
 )
@@ -54,30 +54,12 @@ func (s Site) program(p release.Program) string {
 // address is <loopback>.<role>.<number>, so a machine keeps its own whatever
 // becomes of the others. Place is pure: it asks nothing of this machine.
 func Place(t topology.Topology, s Site, r release.Release) images.Placement {
-	p := images.Placement{
-		Stack:  s.Stack,
-		Target: string(topology.Local),
-		Shards: t.Shards,
-
-		Release:             r.ID(),
-		WorkerSlots:         images.Slots(t.Worker.Slots),
-		PushSlots:           t.Push.Slots,
-		MaxUploadBytes:      int64(t.Upload.MaxBytes),
-		UploadExpires:       t.Upload.Expires,
-		Session:             t.Session,
-		MaxPixels:           t.Upload.MaxPixels,
-		FeedLength:          t.Feed.Length,
-		MemcachedMB:         t.Memcached.MemoryMB,
-		RedisMB:             t.Redis.MemoryMB,
-		PostgresConnections: t.Postgres.Connections,
-		ScrapeInterval:      t.Monitoring.ScrapeInterval,
-
-		Region:  "us-east-1", // a name and no more; the object server signs with it
-		Buckets: images.Buckets{Uploads: "burbn-uploads", Media: "burbn-media"},
-		RunAs:   s.RunAs,
-		// A client that binds no address of its own comes from 127.0.0.1.
-		Network: "127.0.0.0/8",
-	}
+	p := placement.Of(t, s.Stack)
+	p.Region = "us-east-1" // a name and no more; the object server signs with it
+	p.Buckets = images.Buckets{Uploads: "burbn-uploads", Media: "burbn-media"}
+	p.RunAs = s.RunAs
+	// A client that binds no address of its own comes from 127.0.0.1.
+	p.Network = "127.0.0.0/8"
 	for _, program := range r {
 		path := s.program(program)
 		switch program.Name {
@@ -111,10 +93,9 @@ func Place(t topology.Topology, s Site, r release.Release) images.Placement {
 		return m
 	}
 	var databases []int
-	for _, d := range t.Shards.Databases {
-		databases = append(databases, topology.DatabaseIndex(d.Name))
+	for _, name := range t.Databases {
+		databases = append(databases, topology.DatabaseIndex(name))
 	}
-	slices.Sort(databases) // the map's order is that of the shards
 	for _, role := range images.Roles {
 		switch role {
 		case images.Postgres:

@@ -68,6 +68,7 @@ func TestADatabaseBetweenTwoMovesNeither(t *testing.T) {
 	top.Shards.Databases = []shard.Database{
 		{Name: "postgres-01", First: 0, Last: 63}, {Name: "postgres-03", First: 64, Last: 127}, {Name: "postgres-02", First: 128, Last: 255},
 	}
+	top.Databases = []string{"postgres-01", "postgres-02", "postgres-03"}
 	after := place(top)
 	for _, role := range []images.Role{images.Postgres, images.Replica} {
 		if got := after.Of(role); !slices.Equal(got[:2], before.Of(role)) || len(got) != 3 {
@@ -88,5 +89,23 @@ func TestStateIsWhereItIsAsked(t *testing.T) {
 	t.Setenv("BURBN_STATE", "/srv/b")
 	if got := local.Here("/checkout", "local").State; got != "/srv/b/local" {
 		t.Errorf("BURBN_STATE is not obeyed: %s", got)
+	}
+}
+
+// A database that holds no shard yet is a machine like the others, with its replica and
+// its poolers, and what everybody is told is accepted by whoever loads it.
+func TestADatabaseThatHoldsNothingIsPlaced(t *testing.T) {
+	top := read(t, "local")
+	top.Databases = append(top.Databases, "postgres-03")
+	p := place(top)
+	if _, err := local.Render(p); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, m := range append(p.Of(images.Postgres), p.Of(images.Replica)...) {
+		names = append(names, m.Name)
+	}
+	if want := []string{"postgres-01", "postgres-02", "postgres-03", "replica-01", "replica-02", "replica-03"}; !slices.Equal(names, want) {
+		t.Errorf("placed %v, want %v", names, want)
 	}
 }

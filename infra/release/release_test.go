@@ -40,7 +40,7 @@ func write(t *testing.T, path, text string) {
 
 func build(t *testing.T, dir string) release.Release {
 	t.Helper()
-	r, err := release.Build(t.Context(), dir, func(int) {})
+	r, err := release.Build(t.Context(), dir, release.Host(), func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,27 +68,27 @@ func TestOnlyWhatChangedHasAnotherAddress(t *testing.T) {
 func TestProgressAndErrors(t *testing.T) {
 	dir := checkout(t)
 	packages := 0
-	if _, err := release.Build(t.Context(), dir, func(n int) { packages = n }); err != nil || packages == 0 {
+	if _, err := release.Build(t.Context(), dir, release.Host(), func(n int) { packages = n }); err != nil || packages == 0 {
 		t.Errorf("%d packages were reported: %v", packages, err)
 	}
 
 	if err := os.Remove(filepath.Join(dir, "bin/versitygw")); err != nil {
 		t.Fatal(err)
 	}
-	_, err := release.Build(t.Context(), dir, func(int) {})
+	_, err := release.Build(t.Context(), dir, release.Host(), func(int) {})
 	if err == nil || !strings.Contains(err.Error(), "bin/versitygw: it is not built yet: run make build") {
 		t.Errorf("a missing program: %v", err)
 	}
 
 	write(t, filepath.Join(dir, "services/push/main.go"), "package main\n\nfunc main() { undefined() }\n")
-	_, err = release.Build(t.Context(), dir, func(int) {})
+	_, err = release.Build(t.Context(), dir, release.Host(), func(int) {})
 	if err == nil || !strings.Contains(err.Error(), "push/main.go:3:15: undefined: undefined") {
 		t.Errorf("code that does not compile: %v", err)
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := release.Build(ctx, dir, func(int) {}); err == nil {
+	if _, err := release.Build(ctx, dir, release.Host(), func(int) {}); err == nil {
 		t.Error("an interrupted build is a release")
 	}
 }

@@ -20,10 +20,35 @@ import (
 type reader struct {
 	file     string // empty: lines mean nothing to whoever wrote the document
 	problems []error
+	values   map[string]*yaml.Node // by path, of what was asked for and is there
+	refused  map[string]bool       // by path
+}
+
+func newReader(file string) *reader {
+	return &reader{file: file, values: map[string]*yaml.Node{}, refused: map[string]bool{}}
+}
+
+// usable says that the values at some paths were all read and accepted, so that they
+// can be held against each other. What is wrong with one alone has been said already.
+func (r *reader) usable(paths ...string) bool {
+	for _, p := range paths {
+		if p = Key + "." + p; r.values[p] == nil || r.refused[p] {
+			return false
+		}
+	}
+	return true
+}
+
+// check refuses the value at a path unless ok.
+func (r *reader) check(ok bool, path, format string, args ...any) {
+	if path = Key + "." + path; !ok {
+		r.refuse(r.values[path], path, format, args...)
+	}
 }
 
 func (r *reader) refuse(n *yaml.Node, key, format string, args ...any) {
 	err := fmt.Errorf(format, args...)
+	r.refused[key] = true
 	if r.file != "" && n != nil {
 		r.problems = append(r.problems, fmt.Errorf("%s:%d: %s: %w", r.file, n.Line, key, err))
 		return
@@ -73,7 +98,10 @@ func (s *section) path(key string) string { return s.key + "." + key }
 func (s *section) value(key, accepted string) *yaml.Node {
 	s.asked = append(s.asked, key)
 	n := s.values[key]
-	if n == nil && !s.broken {
+	switch {
+	case n != nil:
+		s.r.values[s.path(key)] = n
+	case !s.broken:
 		s.r.refuse(s.node, s.path(key), "is missing: accepted is %s", accepted)
 	}
 	return n
@@ -87,15 +115,19 @@ func (s *section) close() {
 			continue
 		}
 		accepted := slices.Sorted(slices.Values(s.asked))
-		nearest := slices.MinFunc(accepted, func(a, b string) int {
-			return levenshtein.Distance(a, name.Value, nil) - levenshtein.Distance(b, name.Value, nil)
-		})
-		hint := ""
-		if levenshtein.Distance(nearest, name.Value, nil) <= 1+len(nearest)/3 {
-			hint = fmt.Sprintf(" (meant is perhaps %s)", nearest)
-		}
-		s.r.refuse(name, s.path(name.Value), "is unknown: accepted is %s%s", strings.Join(accepted, ", "), hint)
+		s.r.refuse(name, s.path(name.Value), "is unknown: accepted is %s%s", strings.Join(accepted, ", "), hint(name.Value, accepted))
 	}
+}
+
+// hint names the accepted one that is nearest, if it is near.
+func hint(given string, accepted []string) string {
+	nearest := slices.MinFunc(accepted, func(a, b string) int {
+		return levenshtein.Distance(a, given, nil) - levenshtein.Distance(b, given, nil)
+	})
+	if levenshtein.Distance(nearest, given, nil) > 1+len(nearest)/3 {
+		return ""
+	}
+	return fmt.Sprintf(" (meant is perhaps %s)", nearest)
 }
 
 func (s *section) section(key string) *section {
@@ -157,12 +189,27 @@ func (s *section) oneOf(key string, values ...string) string {
 	n := s.value(key, strings.Join(values, ", "))
 	switch {
 	case n == nil:
+	case n.Kind == yaml.ScalarNode && n.Tag != "!!str":
+		// Whoever reads 7.0 as a number hands it on as 7.
+		s.r.refuse(n, s.path(key), "%s is not a text: accepted is %s, if need be in quotes", show(n), strings.Join(values, ", "))
 	case n.Kind != yaml.ScalarNode || !slices.Contains(values, n.Value):
 		s.r.refuse(n, s.path(key), "%s is not accepted: accepted is %s", show(n), strings.Join(values, ", "))
 	default:
 		return n.Value
 	}
 	return ""
+}
+
+func (s *section) truth(key string) bool {
+	n := s.value(key, "true, false")
+	switch {
+	case n == nil:
+	case n.Kind != yaml.ScalarNode || n.Tag != "!!bool":
+		s.r.refuse(n, s.path(key), "%s is not accepted: accepted is true, false", show(n))
+	default:
+		return strings.EqualFold(n.Value, "true")
+	}
+	return false
 }
 
 func (s *section) duration(key string, min, max time.Duration) time.Duration {

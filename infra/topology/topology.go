@@ -11,8 +11,6 @@ package topology
 import (
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/burbn/burbn/services/id"
@@ -42,7 +40,10 @@ type Topology struct {
 	Loopback string
 	// Shards says which database holds which logical shard. A database's name is
 	// the name of the machine that holds it, postgres-01 to postgres-99.
-	Shards     shard.Map
+	Shards shard.Map
+	// Databases are the names of all databases in the order of their numbers: those of
+	// Shards, and those that exist already but hold no shard yet.
+	Databases  []string
 	Postgres   Postgres
 	Nginx      Nginx
 	API        API
@@ -55,16 +56,11 @@ type Topology struct {
 	Session    time.Duration // life of a log-in
 	APNs       APNs
 	Monitoring Monitoring
-	// AWS is where in Amazon's cloud; only the target aws has it.
-	AWS Account
-}
-
-// Account is what is the operator's own on AWS.
-type Account struct {
-	Region string // "eu-west-1"
-	// Uploads and Media are the buckets. Their names are taken in the whole world, so
-	// they cannot be derived.
-	Uploads, Media string
+	// SentryDSN is where errors are reported, without its key; empty: nowhere. Only
+	// the target aws has it, the target local has a stand-in.
+	SentryDSN string
+	// AWS is how all of this is bought of Amazon; only the target aws has it.
+	AWS Cloud
 }
 
 // Postgres is the databases beside what Topology.Shards says of them.
@@ -126,7 +122,7 @@ type Monitoring struct{ ScrapeInterval time.Duration }
 // Its error joins one error for every problem, each with the path of the key, the
 // value and what is accepted.
 func Parse(doc []byte) (Topology, error) {
-	r := &reader{}
+	r := newReader("")
 	n, err := document(doc)
 	if err != nil {
 		return Topology{}, fmt.Errorf("%s: %w", Key, err)
@@ -142,15 +138,20 @@ func ParseFile(path string) (Topology, error) {
 	if err != nil {
 		return Topology{}, fmt.Errorf("read stack: %w", err)
 	}
-	root, err := document(b)
+	return ParseText(path, b)
+}
+
+// ParseText reads the topology from the text of a stack file, which errors call name.
+func ParseText(name string, text []byte) (Topology, error) {
+	root, err := document(text)
 	if err != nil {
-		return Topology{}, fmt.Errorf("%s: %w", path, err)
+		return Topology{}, fmt.Errorf("%s: %w", name, err)
 	}
 	n := find(find(root, "config"), Key)
 	if n == nil {
-		return Topology{}, fmt.Errorf("%s: config has no %s", path, Key)
+		return Topology{}, fmt.Errorf("%s: config has no %s", name, Key)
 	}
-	r := &reader{file: path}
+	r := newReader(name)
 	t := r.topology(r.section(Key, n))
 	return t, r.err()
 }
@@ -163,23 +164,15 @@ func (r *reader) topology(s *section) Topology {
 		t.Loopback = s.text("loopback", loopback, `the first half of a loopback address in quotes, "127.1" to "127.254"`)
 	}
 	if t.Target == AWS {
-		account := s.section("aws")
-		t.AWS.Region = account.text("region", region, "a region such as eu-west-1")
-		buckets := account.section("buckets")
-		t.AWS.Uploads = buckets.text("uploads", bucketName, "3 to 63 of a-z, 0-9 and -, with a letter or digit at both ends")
-		t.AWS.Media = buckets.text("media", bucketName, "3 to 63 of a-z, 0-9 and -, with a letter or digit at both ends")
-		if t.AWS.Media != "" && t.AWS.Media == t.AWS.Uploads {
-			r.refuse(buckets.values["media"], buckets.path("media"), "%q is the bucket of the uploads: accepted is another, because the CDN reads all of it", t.AWS.Media)
-		}
-		buckets.close()
-		account.close()
+		t.SentryDSN = s.text("sentryDSN", sentryDSN, `the https URL of a project at Sentry without its key, or "" for none`)
+		t.AWS = r.cloud(s.section("aws"))
 	}
 	count := s.count("shards", 1, id.MaxShard+1)
 
 	postgres := s.section("postgres")
 	t.Postgres.Connections = postgres.count("connections", 20, 5000)
 	t.Postgres.Replicas = postgres.count("replicas", 0, 1)
-	t.Shards = r.shards(s, count, postgres)
+	t.Shards, t.Databases = r.shards(s, count, postgres)
 	postgres.close()
 
 	nginx := s.section("nginx")
@@ -237,6 +230,9 @@ func (r *reader) topology(s *section) Topology {
 	monitoring.close()
 
 	s.close()
+	if t.Target == AWS {
+		r.agree(t)
+	}
 	return t
 }
 
@@ -246,54 +242,7 @@ func (r *reader) topology(s *section) Topology {
 const (
 	loopback     = `^127\.([1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-4])$`
 	databaseName = `^postgres-(0[1-9]|[1-9][0-9])$`
-	shardRange   = `^(0|[1-9][0-9]{0,3})-(0|[1-9][0-9]{0,3})$`
+	shardRange   = `^(none|(0|[1-9][0-9]{0,3})-(0|[1-9][0-9]{0,3}))$`
 	appleID      = `^[A-Z0-9]{10}$`
-	region       = `^[a-z]{2}(-[a-z]+)+-[1-9]$`
-	bucketName   = `^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`
 	bundleID     = `^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`
 )
-
-// shards puts the number of logical shards and the databases' ranges together.
-func (r *reader) shards(s *section, count int, postgres *section) shard.Map {
-	m := shard.Map{Count: count}
-	before := len(r.problems)
-	databases := postgres.list("databases")
-	for _, d := range databases {
-		accepted := fmt.Sprintf("the name of the machine, postgres-01 to postgres-%02d for %d databases", len(databases), len(databases))
-		name := d.text("name", databaseName, accepted)
-		if DatabaseIndex(name) > len(databases) {
-			r.refuse(d.values["name"], d.path("name"), "%q is not accepted: accepted is %s", name, accepted)
-		}
-		shards := d.text("shards", shardRange, "the first and the last logical shard, such as 0-127")
-		d.close()
-		if from, to, ok := strings.Cut(shards, "-"); ok {
-			first, _ := strconv.Atoi(from) // four digits at most
-			last, _ := strconv.Atoi(to)
-			m.Databases = append(m.Databases, shard.Database{Name: name, First: shard.Number(first), Last: shard.Number(last)})
-		}
-	}
-	if s.broken || postgres.broken || count == 0 || len(r.problems) > before {
-		return m // what the map lacks has been said already, in fewer words
-	}
-	for _, err := range unjoin(m.Validate()) {
-		r.refuse(postgres.values["databases"], postgres.path("databases"), "%w", err)
-	}
-	return m
-}
-
-// DatabaseIndex is the number in a database's name: 3 of postgres-03.
-func DatabaseIndex(name string) int {
-	n, _ := strconv.Atoi(strings.TrimPrefix(name, "postgres-")) // as databaseName accepts it
-	return n
-}
-
-// unjoin takes the errors of errors.Join apart, so that each gets its key.
-func unjoin(err error) []error {
-	if err == nil {
-		return nil
-	}
-	if j, ok := err.(interface{ Unwrap() []error }); ok {
-		return j.Unwrap()
-	}
-	return []error{err}
-}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,31 +53,43 @@ func TestEveryStackFileIsAccepted(t *testing.T) {
 
 // Pulumi hands the value to the program as JSON, with large numbers as floats.
 func TestYAMLAndJSONSayTheSame(t *testing.T) {
-	doc := value(t, "local")
-	fromYAML, err := topology.Parse([]byte(doc))
+	for _, stack := range []string{"local", "dev", "staging", "production"} {
+		doc := value(t, stack)
+		fromYAML, err := topology.Parse([]byte(doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var v map[string]any
+		if err := yaml.Unmarshal([]byte(doc), &v); err != nil {
+			t.Fatal(err)
+		}
+		v["upload"].(map[string]any)["maxPixels"] = 5e+7
+		asJSON, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fromJSON, err := topology.Parse(asJSON)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(fromYAML, fromJSON) {
+			t.Errorf("%s: YAML and JSON differ:\n%+v\n%+v", stack, fromYAML, fromJSON)
+		}
+		if stack == "local" && (fromYAML.API.Count != 2 || fromYAML.Session != 720*time.Hour || fromYAML.Shards.Databases[1].First != 128) {
+			t.Errorf("read %+v", fromYAML)
+		}
+	}
+}
+
+// A database may exist before it holds anything; its place in the list means nothing.
+func TestADatabaseMayHoldNothing(t *testing.T) {
+	doc := strings.Replace(flow(value(t, "local")), "- {name: postgres-01", "- {name: postgres-03, shards: none}\n        - {name: postgres-01", 1)
+	got, err := topology.Parse([]byte(doc))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var v map[string]any
-	if err := yaml.Unmarshal([]byte(doc), &v); err != nil {
-		t.Fatal(err)
-	}
-	v["upload"].(map[string]any)["maxPixels"] = 5e+7
-	asJSON, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fromJSON, err := topology.Parse(asJSON)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, _ := json.Marshal(fromYAML)
-	b, _ := json.Marshal(fromJSON)
-	if string(a) != string(b) {
-		t.Errorf("YAML and JSON differ:\n%s\n%s", a, b)
-	}
-	if fromYAML.API.Count != 2 || fromYAML.Session != 720*time.Hour || fromYAML.Shards.Databases[1].First != 128 {
-		t.Errorf("read %+v", fromYAML)
+	if want := []string{"postgres-01", "postgres-02", "postgres-03"}; !slices.Equal(got.Databases, want) || len(got.Shards.Databases) != 2 {
+		t.Errorf("databases %v, shards %+v", got.Databases, got.Shards)
 	}
 }
 
@@ -118,6 +132,7 @@ func TestRefusals(t *testing.T) {
 			`burbn:topology.loopback: "10.0" is not accepted: accepted is the first half of a loopback address in quotes, "127.1" to "127.254"`}},
 		{"loopback on AWS", "target: local", "target: aws", []string{
 			"burbn:topology.loopback: is unknown: accepted is api, apns, aws, feed, memcached",
+			"burbn:topology.sentryDSN: is missing",
 			"burbn:topology.aws: is missing: accepted is a mapping of keys to values"}},
 		{"duration without unit", "session: 720h", "session: 720", []string{
 			"burbn:topology.session: 720 is not a duration such as 90s, 15m or 720h: accepted is 1h to 87600h"}},
@@ -133,13 +148,15 @@ func TestRefusals(t *testing.T) {
 		{"shards uncovered at the end", "128-255", "128-254", []string{
 			"burbn:topology.postgres.databases: shards 255-255 are held by no database"}},
 		{"database named twice", "postgres-02", "postgres-01", []string{
-			`burbn:topology.postgres.databases: database "postgres-01": the name must be given, once`}},
+			`burbn:topology.postgres.databases[1].name: "postgres-01" is given twice`}},
 		{"odd database name", "postgres-02", "Postgres_2", []string{
 			`burbn:topology.postgres.databases[1].name: "Postgres_2" is not accepted: accepted is the name of the machine, postgres-01 to postgres-02 for 2 databases`}},
 		{"database number left out", "postgres-02", "postgres-03", []string{
 			`burbn:topology.postgres.databases[1].name: "postgres-03" is not accepted: accepted is the name of the machine, postgres-01 to postgres-02 for 2 databases`}},
 		{"odd range", "128-255", "128..255", []string{
-			`burbn:topology.postgres.databases[1].shards: "128..255" is not accepted: accepted is the first and the last logical shard, such as 0-127`}},
+			`burbn:topology.postgres.databases[1].shards: "128..255" is not accepted: accepted is the first and the last logical shard, such as 0-127, or none`}},
+		{"databases that hold nothing", "shards: 128-255", "shards: none", []string{
+			"burbn:topology.postgres.databases: shards 128-255 are held by no database"}},
 		{"APNs key id", "keyID: BURBNKEY01", "keyID: key", []string{
 			`burbn:topology.apns.keyID: "key" is not accepted: accepted is the ten letters and digits of a key at Apple`}},
 		{"team id that YAML reads as a number", "teamID: BURBNTEAM1", "teamID: 1234567890", []string{
@@ -170,33 +187,12 @@ func TestRefusals(t *testing.T) {
 func flow(doc string) string {
 	var out []string
 	for l := range strings.Lines(doc) {
-		l, _, _ = strings.Cut(l, " #")
-		out = append(out, strings.TrimRight(l, " \n"))
-	}
-	return strings.Join(out, "\n") + "\n"
-}
-
-func TestAWS(t *testing.T) {
-	doc := func(account string) []byte {
-		local := value(t, "local")
-		return []byte(strings.NewReplacer("target: local", "target: aws", `loopback: "127.10"`, account).Replace(local))
-	}
-	got, err := topology.Parse(doc("aws: {region: eu-west-1, buckets: {uploads: example-uploads, media: example-media}}"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := (topology.Account{Region: "eu-west-1", Uploads: "example-uploads", Media: "example-media"}); got.AWS != want {
-		t.Errorf("read %+v, want %+v", got.AWS, want)
-	}
-	for account, want := range map[string]string{
-		"aws: {region: moon, buckets: {uploads: up, media: example-media}}": `burbn:topology.aws.region: "moon" is not accepted: accepted is a region such as eu-west-1
-burbn:topology.aws.buckets.uploads: "up" is not accepted: accepted is 3 to 63 of a-z, 0-9 and -, with a letter or digit at both ends`,
-		"aws: {region: eu-west-1, buckets: {uploads: example, media: example}}": `burbn:topology.aws.buckets.media: "example" is the bucket of the uploads: accepted is another, because the CDN reads all of it`,
-	} {
-		if _, err := topology.Parse(doc(account)); err == nil || err.Error() != want {
-			t.Errorf("%s:\n%v\nwant\n%s", account, err, want)
+		l, _, _ = strings.Cut(l, "#")
+		if l = strings.TrimRight(l, " \n"); l != "" {
+			out = append(out, l)
 		}
 	}
+	return strings.Join(out, "\n") + "\n"
 }
 
 func TestAFileNamesTheLine(t *testing.T) {
@@ -233,7 +229,7 @@ func TestAFileWithoutATopology(t *testing.T) {
 
 // Whatever is accepted is a topology that can be placed; nothing panics.
 func FuzzParse(f *testing.F) {
-	for _, stack := range []string{"local", "local-full"} {
+	for _, stack := range []string{"local", "local-full", "dev", "staging", "production"} {
 		f.Add([]byte(value(f, stack)))
 	}
 	f.Add([]byte(`{"target":"local","shards":1e9,"postgres":{"databases":[{}]}}`))
@@ -251,9 +247,14 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("accepted %d machines of %s", n, name)
 			}
 		}
+		for _, name := range top.Databases {
+			if i := topology.DatabaseIndex(name); i < 1 || i > topology.MaxIndex {
+				t.Errorf("accepted database %q", name)
+			}
+		}
 		for _, d := range top.Shards.Databases {
-			if i := topology.DatabaseIndex(d.Name); i < 1 || i > topology.MaxIndex {
-				t.Errorf("accepted database %q", d.Name)
+			if !slices.Contains(top.Databases, d.Name) {
+				t.Errorf("database %q is not among %v", d.Name, top.Databases)
 			}
 		}
 	})

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,23 +11,13 @@ import (
 	"time"
 
 	"github.com/burbn/burbn/services/media"
+	"github.com/burbn/burbn/services/processtest"
 	"github.com/burbn/burbn/services/settings"
 )
 
-// freeAddr is an address that nobody listens on.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
 func TestRun(t *testing.T) {
 	doc, sec := document(t, cluster)
-	doc.Listen, doc.Admin = freeAddr(t), freeAddr(t)
+	doc.Listen, doc.Admin = processtest.FreeAddr(t), processtest.FreeAddr(t)
 	objects, err := media.NewObjects(doc.Storage, sec.AccessKey, sec.SecretKey)
 	if err != nil {
 		t.Fatal(err)

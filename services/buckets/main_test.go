@@ -21,8 +21,7 @@ func TestRun(t *testing.T) {
 			Shards: shard.Map{Count: 1, Databases: []shard.Database{{Name: "postgres-01"}}}, Pooler: nobody, ConnectionsPerDatabase: 1,
 			Redis: []string{nobody}, Storage: storage,
 		},
-		Direct: []settings.Direct{{Name: "postgres-01", Addr: nobody}},
-		Slots:  settings.Slots{Photo: 1}, MaxPixels: 1, FeedLength: 1,
+		Slots: settings.Slots{Photo: 1}, MaxPixels: 1, FeedLength: 1,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,6 @@ package kv
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"time"
@@ -54,8 +53,8 @@ func Open(stores settings.Stores, password string) *redis.ClusterClient {
 			return redis.NewClient(o)
 		},
 	}
-	if stores.RedisTLS {
-		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	if stores.RedisTLSDomain != "" {
+		o.TLSConfig = below(stores.RedisTLSDomain, nil)
 	}
 	return redis.NewClusterClient(o)
 }

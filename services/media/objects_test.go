@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -196,5 +197,35 @@ func TestBuckets(t *testing.T) {
 		if _, err := media.NewObjects(storage, keys[0], keys[1]); err == nil {
 			t.Errorf("storage of our own is opened with keys %q", keys)
 		}
+	}
+}
+
+// TestRole: AWS's own storage is asked with the keys of the machine's role, and no
+// others.
+func TestRole(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAOFSOMEBODY")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "of somebody")
+	mediatest.NewRole(t)
+	o, err := media.NewObjects(settings.Storage{Region: "eu-west-1", Uploads: "example-uploads", Media: "example-media"}, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, header, err := o.PresignPut(t.Context(), "key", "image/jpeg", 1000, 15*time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(signed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u.Scheme != "https" || u.Host != "example-uploads.s3.eu-west-1.amazonaws.com" || u.Path != "/key" {
+		t.Errorf("the phone is sent to %s://%s%s", u.Scheme, u.Host, u.Path)
+	}
+	q := u.Query()
+	if !strings.HasPrefix(q.Get("X-Amz-Credential"), mediatest.RoleKey+"/") || q.Get("X-Amz-Security-Token") != mediatest.RoleToken || q.Get("X-Amz-Expires") != "900" {
+		t.Errorf("signed by %s with token %q for %s s", q.Get("X-Amz-Credential"), q.Get("X-Amz-Security-Token"), q.Get("X-Amz-Expires"))
+	}
+	if q.Get("X-Amz-SignedHeaders") != "content-length;content-type;host" || len(header) != 2 {
+		t.Errorf("signed headers are %s, the phone sends %v", q.Get("X-Amz-SignedHeaders"), header)
 	}
 }

@@ -6,10 +6,14 @@
 //
 // The settings are a settings.Migrate, the password of burbn_owner is the
 // credential postgres-owner-password.
+//
+// Where AWS Lambda runs it, it is told by an event instead, and makes the roles too
+// that a database which a cloud runs lacks; see handle.
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -19,11 +23,19 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambda"
+
 	"github.com/burbn/burbn/services/settings"
 	"github.com/burbn/burbn/services/store"
 )
 
 func main() {
+	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
+		lambda.Start(func(ctx context.Context, input json.RawMessage) (result, error) {
+			return handle(ctx, input, time.Minute, os.Stdout)
+		})
+		return
+	}
 	file := flag.String("settings", "", "`FILE` with the settings")
 	wait := flag.Duration("wait", time.Minute, "how long to wait for a database that does not accept connections")
 	flag.Parse()

@@ -58,18 +58,18 @@ func TestRun(t *testing.T) {
 		"no file":        {filepath.Join(t.TempDir(), "none.json"), []string{"read settings", "no such file"}},
 		"wrong password": {write(t, m, "wrong"), []string{"postgres-01", "password authentication failed"}},
 	} {
-		t.Run(name, func(t *testing.T) { fails(t, c.file, c.want) })
+		t.Run(name, func(t *testing.T) { fails(t, c.file, time.Minute, c.want) })
 	}
 	m.Direct = []settings.Direct{away}
 	t.Run("nobody there", func(t *testing.T) {
-		fails(t, write(t, m, storetest.OwnerPassword), []string{"postgres-01", "wait for the database", "127.0.0.1:1"})
+		fails(t, write(t, m, storetest.OwnerPassword), 200*time.Millisecond, []string{"postgres-01", "wait for the database", "127.0.0.1:1"})
 	})
 }
 
-func fails(t *testing.T, file string, want []string) {
+func fails(t *testing.T, file string, wait time.Duration, want []string) {
 	t.Helper()
 	var out bytes.Buffer
-	err := run(t.Context(), file, 200*time.Millisecond, &out)
+	err := run(t.Context(), file, wait, &out)
 	for _, w := range want {
 		if err == nil || !strings.Contains(err.Error(), w) {
 			t.Errorf("run = %v, want an error with %q", err, w)

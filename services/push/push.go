@@ -18,6 +18,7 @@ import (
 // push is one process, wired.
 type push struct {
 	doc      settings.Push
+	name     string // of the process
 	password string // of the databases
 	log      *slog.Logger
 	registry *prometheus.Registry
@@ -65,7 +66,7 @@ func open(ctx context.Context, doc settings.Push, s secrets, p *telemetry.Proces
 	p.Metrics.MustRegister(pushes)
 	p.Check("databases", db.Ping)
 	return &push{
-		doc: doc, password: s.Postgres, log: p.Log, registry: p.Metrics, pushes: pushes,
+		doc: doc, name: p.Name, password: s.Postgres, log: p.Log, registry: p.Metrics, pushes: pushes,
 		store: db, apns: apns,
 	}, nil
 }
@@ -80,8 +81,8 @@ func (p *push) run(ctx context.Context) error {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &notifyLike{push: p})
 	return queue.Run(ctx, queue.Config{
-		Name:     p.doc.Machine,
-		Direct:   p.doc.Direct,
+		Name:     p.name,
+		Stores:   p.doc.Stores,
 		Password: p.password,
 		Queues:   map[string]int{queue.QueuePush: p.doc.Slots},
 		Workers:  workers,

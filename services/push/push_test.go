@@ -2,16 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -24,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/burbn/burbn/services/processtest"
 	"github.com/burbn/burbn/services/queue"
 	"github.com/burbn/burbn/services/settings"
 	"github.com/burbn/burbn/services/shard"
@@ -52,13 +46,13 @@ func newStandin(t *testing.T) *standin {
 	if out, err := exec.Command("go", "build", "-o", program, "../standin").CombinedOutput(); err != nil {
 		t.Fatalf("build the stand-in: %v\n%s", err, out)
 	}
-	s := &standin{key: newKey(t)}
-	cert, tlsKey := selfSigned(t)
+	s := &standin{key: processtest.PKCS8(t, processtest.Key(t))}
+	cert, tlsKey := processtest.SelfSigned(t)
 	for name, content := range map[string][]byte{"apns-key": s.key, "apns-tls-key": tlsKey, "apns-tls-cert": cert, "sentry-key": []byte("key")} {
-		write(t, filepath.Join(dir, name), content)
+		processtest.Write(t, filepath.Join(dir, name), content)
 	}
 	s.Standin = settings.Standin{
-		Admin: freeAddr(t), APNs: freeAddr(t), Facebook: freeAddr(t), Twitter: freeAddr(t), Sentry: freeAddr(t),
+		Admin: processtest.FreeAddr(t), APNs: processtest.FreeAddr(t), Facebook: processtest.FreeAddr(t), Twitter: processtest.FreeAddr(t), Sentry: processtest.FreeAddr(t),
 		TeamID: "TEAM123456", KeyID: "KEY1234567", Topic: "com.example.burbn", CertFile: filepath.Join(dir, "apns-tls-cert"),
 	}
 	doc, err := settings.Render(s.Standin)
@@ -66,7 +60,7 @@ func newStandin(t *testing.T) *standin {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "standin.json")
-	write(t, file, doc)
+	processtest.Write(t, file, doc)
 	cmd := exec.Command(program, "-settings", file)
 	cmd.Env = append(os.Environ(), "CREDENTIALS_DIRECTORY="+dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -79,7 +73,7 @@ func newStandin(t *testing.T) *standin {
 			t.Errorf("the stand-in ended with %v", err)
 		}
 	})
-	until(t, func() error {
+	processtest.Until(t, patience, func() error {
 		_, err := s.received(store.Media{})
 		return err
 	})
@@ -113,9 +107,8 @@ func (s *standin) settings(t *testing.T) settings.Push {
 	stores.Redis = []string{"127.0.0.1:1"} // which this command does not touch
 	stores.Storage = settings.Storage{Region: "us-east-1", Uploads: "uploads", Media: "media", CDN: "http://127.0.0.1:1"}
 	return settings.Push{
-		Process: settings.Process{Stack: "test", Machine: "push-01", Release: "test", Admin: freeAddr(t), Stop: settings.Duration(10 * time.Second)},
+		Process: settings.Process{Stack: "test", Machine: "push-01", Release: "test", Admin: processtest.FreeAddr(t), Stop: settings.Duration(10 * time.Second)},
 		Stores:  stores,
-		Direct:  databases.Direct(t),
 		Slots:   4,
 		APNs:    settings.APNs{URL: "https://" + s.APNs, CAFile: s.CertFile, TeamID: s.TeamID, KeyID: s.KeyID, Topic: s.Topic},
 	}
@@ -157,7 +150,7 @@ func TestLikeIsPushed(t *testing.T) {
 	}
 	like(t, photo, fan)
 
-	until(t, func() error {
+	processtest.Until(t, patience, func() error {
 		left, err := databases.Store(t).Devices(t.Context(), owner.ID)
 		if err == nil && (len(left) != 1 || left[0] != devices[0]) {
 			err = fmt.Errorf("devices are %q, want those that are gone forgotten", left)
@@ -217,7 +210,7 @@ func TestBusyAPNsIsAskedAgain(t *testing.T) {
 	register(t, owner, device("429429"))
 	like(t, photo, databases.User(t))
 	var pushes []receipt
-	until(t, func() (err error) {
+	processtest.Until(t, patience, func() (err error) {
 		if pushes, err = s.received(photo); err == nil && len(pushes) < 2 {
 			err = fmt.Errorf("%d pushes, want a retry", len(pushes))
 		}
@@ -244,7 +237,7 @@ func TestLikesThatAreNotTold(t *testing.T) {
 	}
 	s.start(t)
 	c := databases.Owner(t, databaseOf(t, photo))
-	until(t, func() error {
+	processtest.Until(t, patience, func() error {
 		var left int
 		err := c.QueryRow(t.Context(), `SELECT count(*) FROM river.river_job WHERE args->>'media' = $1 AND kind = $2 AND finalized_at IS NULL`,
 			photo.ID.String(), queue.NotifyLike{}.Kind()).Scan(&left)
@@ -268,24 +261,24 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "push.json")
-	write(t, file, b)
+	processtest.Write(t, file, b)
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
 	for _, missing := range []string{"postgres-app-password", "apns-key"} {
 		if err := run(t.Context(), file); err == nil || !strings.Contains(err.Error(), missing) {
 			t.Errorf("without credential %s: %v", missing, err)
 		}
 	}
-	write(t, filepath.Join(dir, "postgres-app-password"), []byte(storetest.AppPassword))
-	write(t, filepath.Join(dir, "apns-key"), []byte("nonsense"))
+	processtest.Write(t, filepath.Join(dir, "postgres-app-password"), []byte(storetest.AppPassword))
+	processtest.Write(t, filepath.Join(dir, "apns-key"), []byte("nonsense"))
 	if err := run(t.Context(), file); err == nil || !strings.Contains(err.Error(), "apns-key") {
 		t.Errorf("with a broken key: %v", err)
 	}
-	write(t, filepath.Join(dir, "apns-key"), s.key)
+	processtest.Write(t, filepath.Join(dir, "apns-key"), s.key)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, file) }()
-	until(t, func() error {
+	processtest.Until(t, patience, func() error {
 		r, err := http.Get("http://" + doc.Admin + "/readyz")
 		if err != nil {
 			return err
@@ -304,9 +297,9 @@ func TestRun(t *testing.T) {
 }
 
 func TestNewAPNsRefuses(t *testing.T) {
-	key := newKey(t)
+	key := processtest.PKCS8(t, processtest.Key(t))
 	file := filepath.Join(t.TempDir(), "ca")
-	write(t, file, []byte("nonsense"))
+	processtest.Write(t, file, []byte("nonsense"))
 	for name, c := range map[string]struct {
 		doc  settings.APNs
 		key  []byte
@@ -361,76 +354,4 @@ func register(t *testing.T, user store.User, token string) {
 // device is the token of a device, which begins as given.
 func device(prefix string) string {
 	return prefix + strings.Repeat("0", 64-len(prefix))
-}
-
-// until asks again until there is no error.
-func until(t *testing.T, ask func() error) {
-	t.Helper()
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	for {
-		err := ask()
-		if err == nil {
-			return
-		}
-		select {
-		case <-time.After(10 * time.Millisecond):
-		case <-deadline.C:
-			t.Fatal(err)
-		}
-	}
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
-func write(t *testing.T, file string, content []byte) {
-	t.Helper()
-	if err := os.WriteFile(file, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func newKey(t *testing.T) []byte {
-	t.Helper()
-	return marshalKey(t, generateKey(t))
-}
-
-func generateKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func marshalKey(t *testing.T, key *ecdsa.PrivateKey) []byte {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-}
-
-func selfSigned(t *testing.T) (cert, key []byte) {
-	t.Helper()
-	k := generateKey(t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &k.PublicKey, k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), marshalKey(t, k)
 }

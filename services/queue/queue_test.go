@@ -117,7 +117,7 @@ func work(t *testing.T, name string, slots int, do func(context.Context, *river.
 	river.AddWorker(workers, river.WorkFunc(do))
 	return queue.Config{
 		Name:     name,
-		Direct:   slices.Clone(databases.Direct(t)),
+		Stores:   databases.Stores(t),
 		Password: storetest.AppPassword,
 		Queues:   map[string]int{queue.QueuePhoto: slots},
 		Workers:  workers,
@@ -389,6 +389,69 @@ func TestDatabaseDown(t *testing.T) {
 	})
 	if m := receive(t, worked); m != 602 {
 		t.Errorf("worked on %s, want 602", m)
+	}
+}
+
+// TestPoolerGone: who works queues listens in a session of PgBouncer's, and comes back
+// when that is gone.
+func TestPoolerGone(t *testing.T) {
+	empty(t)
+	worked := make(chan id.ID, 10)
+	c := work(t, "worker-09", 2, func(_ context.Context, job *river.Job[queue.ProcessPhoto]) error {
+		worked <- job.Args.Media
+		return nil
+	})
+	start(t, c)
+	order(t, "postgres-01", 901)
+	if m := receive(t, worked); m != 901 {
+		t.Errorf("worked on %s, want 901", m)
+	}
+	databases.RestartPooler(t)
+	order(t, "postgres-01", 902)
+	if m := receive(t, worked); m != 902 {
+		t.Errorf("worked on %s, want 902", m)
+	}
+}
+
+// TestSessionHears: a notice reaches whoever listens in a session through the pooler,
+// and what a session has set is gone with it.
+func TestSessionHears(t *testing.T) {
+	stores := databases.Stores(t)
+	open := func() *pgx.Conn {
+		t.Helper()
+		pc, err := pgx.ParseConfig(stores.SessionDSN("postgres-01"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pc.Password = storetest.AppPassword
+		c, err := pgx.ConnectConfig(t.Context(), pc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	c := open()
+	if _, err := c.Exec(t.Context(), `LISTEN news; SET application_name = 'left behind'`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := databases.Owner(t, "postgres-01").Exec(t.Context(), `NOTIFY news, 'x'`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if n, err := c.WaitForNotification(ctx); err != nil || n.Channel != "news" || n.Payload != "x" {
+		t.Errorf("heard %+v, %v", n, err)
+	}
+	if err := c.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for range 50 { // the next of them has the connection that was left
+		c := open()
+		var name string
+		if err := c.QueryRow(ctx, `SHOW application_name`).Scan(&name); err != nil || name == "left behind" {
+			t.Fatalf("a new session is named %q, %v", name, err)
+		}
+		c.Close(ctx)
 	}
 }
 

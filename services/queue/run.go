@@ -28,17 +28,17 @@ const (
 	fetchCooldown = 15 * time.Millisecond
 	// fetchPoll finds the tasks of which no notice came.
 	fetchPoll = time.Second
-	// connections to one database, besides the one that listens.
-	connections = 4
 )
 
 // Config says what a process works on. Nothing but OnError may be left out.
 type Config struct {
-	// Name is the machine's. No two running processes have the same, because a
-	// process that starts takes up at once what the last one of its name left undone.
+	// Name is the process's; see telemetry.Process. No two that run at the same time
+	// have the same, because a process that starts takes up at once what the last one
+	// of its name left undone. What a machine leaves whose name never comes back waits
+	// for River's rescue, rescueAfter.
 	Name     string
-	Direct   []settings.Direct // LISTEN cannot pass through PgBouncer
-	Password string            // of burbn_app
+	Stores   settings.Stores // of which the databases and their pooler are used
+	Password string          // of burbn_app, at the pooler
 	// Queues says how many tasks of each the process runs at once, over all
 	// databases. The others it leaves alone.
 	Queues  map[string]int
@@ -61,11 +61,12 @@ func Run(ctx context.Context, c Config) error {
 		return fmt.Errorf("run queues: %w", err)
 	}
 	complete(c.Workers)
-	errs := make([]error, len(c.Direct))
+	databases := c.Stores.Shards.Databases
+	errs := make([]error, len(databases))
 	var wg sync.WaitGroup
-	for i, d := range c.Direct {
+	for i, d := range databases {
 		wg.Go(func() {
-			if err := c.run(ctx, d, w); err != nil {
+			if err := c.run(ctx, d.Name, w); err != nil {
 				errs[i] = fmt.Errorf("run queues of %s: %w", d.Name, err)
 			}
 		})
@@ -91,14 +92,15 @@ func (elsewhere[T]) Work(_ context.Context, job *river.Job[T]) error {
 	return fmt.Errorf("task %s in queue %s: this process does not work that kind", job.Kind, job.Queue)
 }
 
-// run works the queues of one database.
-func (c Config) run(ctx context.Context, d settings.Direct, w *watch) error {
-	pc, err := pgxpool.ParseConfig(d.DSN("burbn_app"))
+// run works the queues of one database. It does so in sessions: LISTEN does not
+// outlive a transaction for which the pooler lends a connection.
+func (c Config) run(ctx context.Context, database string, w *watch) error {
+	pc, err := pgxpool.ParseConfig(c.Stores.SessionDSN(database))
 	if err != nil {
 		return err
 	}
 	pc.ConnConfig.Password = c.Password
-	pc.MaxConns = connections + 1
+	pc.MaxConns = settings.SessionsPerDatabase
 	// River asks by ctx to begin and Stop to end; in between it must not be cut off.
 	life := context.WithoutCancel(ctx)
 	pool, err := pgxpool.NewWithConfig(life, pc)
@@ -109,7 +111,7 @@ func (c Config) run(ctx context.Context, d settings.Direct, w *watch) error {
 	queues := map[string]river.QueueConfig{}
 	for name, slots := range c.Queues {
 		if slots > 0 {
-			queues[name] = river.QueueConfig{MaxWorkers: share(slots, len(c.Direct))}
+			queues[name] = river.QueueConfig{MaxWorkers: share(slots, len(c.Stores.Shards.Databases))}
 		}
 	}
 	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
@@ -127,7 +129,7 @@ func (c Config) run(ctx context.Context, d settings.Direct, w *watch) error {
 		SoftStopTimeout:      c.Stop * 4 / 5,
 		// burbn_app owns no index.
 		ReindexerIndexNames: []string{},
-		Logger:              c.Logger.With("database", d.Name),
+		Logger:              c.Logger.With("database", database),
 	})
 	if err != nil {
 		return err
@@ -141,7 +143,7 @@ func (c Config) run(ctx context.Context, d settings.Direct, w *watch) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		c.Logger.WarnContext(ctx, "database does not answer", "database", d.Name, "error", err)
+		c.Logger.WarnContext(ctx, "database does not answer", "database", database, "error", err)
 		select {
 		case <-ctx.Done():
 			return nil

@@ -35,6 +35,9 @@ func TestPasswords(t *testing.T) {
 			t.Errorf("%s: %t, %v", tt.name, ok, err)
 		}
 	}
+	if _, err := saltOf(p.decoy); err != nil {
+		t.Errorf("nobody's password costs another effort: %v", err)
+	}
 	for _, kept := range []string{"x", "$argon2id$v=19$m=1,t=1,p=1$AAAA$AAAA", kept[:40]} {
 		if _, err := p.Matches(ctx, "correct horse", kept); err == nil {
 			t.Errorf("a hash like %q is no error", kept)

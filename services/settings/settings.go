@@ -26,6 +26,9 @@ import (
 type Process struct {
 	Stack   string `json:"stack"`   // "local"
 	Machine string `json:"machine"` // "api-01"
+	// Fleet says that Machine, "api", stands for many alike, which are told the same:
+	// a process's own name is then that of its host too.
+	Fleet   bool   `json:"fleet"`
 	Release string `json:"release"` // content address of the code that runs
 	// Admin is the address for those who operate: /healthz, /readyz, /metrics.
 	// Nothing public reaches it.
@@ -46,9 +49,11 @@ type Stores struct {
 	// ConnectionsPerDatabase bounds one process's pool for one database.
 	ConnectionsPerDatabase int32    `json:"connectionsPerDatabase"`
 	Redis                  []string `json:"redis"` // seeds of the cluster
-	RedisTLS               bool     `json:"redisTLS"`
-	Memcached              []string `json:"memcached"` // empty: no cache
-	Storage                Storage  `json:"storage"`
+	// RedisTLSDomain is the domain below which the name in every node's certificate
+	// must lie: "cache.amazonaws.com". Empty: no TLS.
+	RedisTLSDomain string   `json:"redisTLSDomain"`
+	Memcached      []string `json:"memcached"` // empty: no cache
+	Storage        Storage  `json:"storage"`
 }
 
 // Storage is the object store: phones put originals into Uploads, workers put
@@ -84,14 +89,20 @@ type API struct {
 type Worker struct {
 	Process
 	Stores
-	// Direct are the databases themselves, because LISTEN cannot pass through a
-	// pooler in transaction mode.
-	Direct []Direct `json:"direct"`
 	// Slots are how many tasks of each queue this process runs at once.
 	Slots     Slots `json:"slots"`
 	MaxPixels int   `json:"maxPixels"` // a photo of more is refused before it is decoded
 	// FeedLength is how many photos a feed keeps.
 	FeedLength int `json:"feedLength"`
+	// CloudWatch is told how long tasks wait.
+	CloudWatch CloudWatch `json:"cloudWatch"`
+}
+
+// CloudWatch is where metrics go that decide how many machines there are. Both
+// empty: nowhere.
+type CloudWatch struct {
+	Region    string `json:"region"`    // "eu-west-1"
+	Namespace string `json:"namespace"` // "burbn"
 }
 
 // Slots counts concurrent tasks by queue.
@@ -103,18 +114,20 @@ type Slots struct {
 
 // Direct is a database reached without the pooler.
 type Direct struct {
-	Name string `json:"name"` // as in the shard map
+	// Name is as in the shard map; a database that it does not name holds no shard yet.
+	Name string `json:"name"`
 	Addr string `json:"addr"` // "127.10.6.1:5432"
-	TLS  bool   `json:"tls"`
+	// CAFile holds the authorities of which one must have signed the database's
+	// certificate, whose name must be Addr's. Empty: no TLS, on loopback alone.
+	CAFile string `json:"caFile"`
 }
 
 // Push is the document of services/push.
 type Push struct {
 	Process
 	Stores
-	Direct []Direct `json:"direct"`
-	Slots  int      `json:"slots"`
-	APNs   APNs     `json:"apns"`
+	Slots int  `json:"slots"`
+	APNs  APNs `json:"apns"`
 }
 
 // APNs is Apple's push service, or what stands in for it.
@@ -149,7 +162,7 @@ type Standin struct {
 
 // Document is what Load can load.
 type Document interface {
-	API | Worker | Push | Migrate | Standin
+	API | Worker | Push | Migrate | Standin | Machine | Manifest
 }
 
 // Load reads one document strictly: an unknown or missing key, a value out of
@@ -164,6 +177,13 @@ func Load[D Document](path string) (D, error) {
 		return d, fmt.Errorf("read settings %s: %w", path, err)
 	}
 	return d, nil
+}
+
+// Parse reads one document as Load does, from memory.
+func Parse[D Document](b []byte) (D, error) {
+	var d D
+	err := decode(b, &d)
+	return d, err
 }
 
 func decode[D Document](b []byte, d *D) error {
@@ -208,6 +228,9 @@ func Credential(name string) (string, error) {
 
 // Duration is a time.Duration written as Go writes it: "15m", "720h".
 type Duration time.Duration
+
+// Std is the duration as the standard library counts it.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
 
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
@@ -261,6 +284,8 @@ func (p *problems) stores(d Stores) {
 	for _, a := range d.Redis {
 		p.addr("redis", a)
 	}
+	p.check(!strings.HasPrefix(d.RedisTLSDomain, ".") && !strings.ContainsAny(d.RedisTLSDomain, "*/: "), "redisTLSDomain",
+		"%q is not a domain such as cache.amazonaws.com", d.RedisTLSDomain)
 	for _, a := range d.Memcached {
 		p.addr("memcached", a)
 	}
@@ -278,12 +303,12 @@ func (p *problems) direct(shards shard.Map, direct []Direct) {
 	named := map[string]bool{}
 	for _, d := range direct {
 		p.addr("direct", d.Addr)
+		p.check(!named[d.Name], "direct", "names database %s twice", d.Name)
 		named[d.Name] = true
 	}
 	for _, db := range shards.Databases {
 		p.check(named[db.Name], "direct", "lacks database %s of the shard map", db.Name)
 	}
-	p.check(len(direct) == len(shards.Databases), "direct", "names %d databases, the shard map %d", len(direct), len(shards.Databases))
 }
 
 // Validate says what is wrong with the document, key by key.
@@ -308,13 +333,13 @@ func (d Worker) Validate() error {
 	var p problems
 	p.process(d.Process)
 	p.stores(d.Stores)
-	p.direct(d.Shards, d.Direct)
 	p.count("slots.photo", d.Slots.Photo, 0, 1000)
 	p.count("slots.fanOut", d.Slots.FanOut, 0, 1000)
 	p.count("slots.follow", d.Slots.Follow, 0, 1000)
 	p.check(d.Slots != Slots{}, "slots", "must not all be zero")
 	p.count("maxPixels", d.MaxPixels, 1, 1<<30)
 	p.count("feedLength", d.FeedLength, 1, 10000)
+	p.check((d.CloudWatch.Region == "") == (d.CloudWatch.Namespace == ""), "cloudWatch", "needs both region and namespace, or neither")
 	return errors.Join(p...)
 }
 
@@ -323,7 +348,6 @@ func (d Push) Validate() error {
 	var p problems
 	p.process(d.Process)
 	p.stores(d.Stores)
-	p.direct(d.Shards, d.Direct)
 	p.count("slots", d.Slots, 1, 1000)
 	p.url("apns.url", d.APNs.URL)
 	p.check(d.APNs.TeamID != "", "apns.teamID", "is missing")

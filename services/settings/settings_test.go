@@ -18,8 +18,7 @@ func sample() Worker {
 			Pooler: "127.10.4.1:6432", ConnectionsPerDatabase: 8, Redis: []string{"127.10.8.1:6379"},
 			Storage: Storage{Endpoint: "http://127.10.10.1:9000", Region: "us-east-1", Uploads: "uploads", Media: "media", CDN: "http://127.10.11.1:8080"},
 		},
-		Direct: []Direct{{Name: "postgres-01", Addr: "127.10.6.1:5432"}},
-		Slots:  Slots{Photo: 1}, MaxPixels: 1000, FeedLength: 100,
+		Slots: Slots{Photo: 1}, MaxPixels: 1000, FeedLength: 100,
 	}
 }
 
@@ -50,9 +49,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"a URL that is none", `"http://127.10.11.1:8080"`, `"127.10.11.1:8080"`, "storage.cdn"},
 		{"one bucket for both", `"media": "media"`, `"media": "uploads"`, "storage.media: is the bucket of the uploads too"},
 		{"a shard without a database", `"last": 3`, `"last": 2`, "shards 3-3 are held by no database"},
-		{"a database that cannot be reached", `"name": "postgres-01",
-      "addr"`, `"name": "postgres-02",
-      "addr"`, "direct: lacks database postgres-01"},
+		{"half of CloudWatch", `"region": ""`, `"region": "eu-west-1"`, "cloudWatch: needs both region and namespace"},
+		{"a name for a domain", `"redisTLSDomain": ""`, `"redisTLSDomain": "*.cache.amazonaws.com"`, "redisTLSDomain:"},
 		{"a duration without a unit", `"25s"`, `"25"`, "missing unit"},
 		{"no slots", `"photo": 1`, `"photo": 0`, "slots: must not all be zero"},
 		{"something after the document", "\n}\n", "\n}{}", "more after the document"},
@@ -74,6 +72,49 @@ func TestLoadRefuses(t *testing.T) {
 				t.Errorf("error %v, want one that names %s and says %q", err, path, c.want)
 			}
 		})
+	}
+}
+
+func TestMigrateRefuses(t *testing.T) {
+	shards := shard.Map{Count: 4, Databases: []shard.Database{{Name: "postgres-01", First: 0, Last: 3}}}
+	for want, direct := range map[string]Direct{
+		"":                                   {Name: "postgres-01", Addr: "127.10.6.1:5432"},
+		"direct: lacks database postgres-01": {Name: "postgres-02", Addr: "127.10.6.1:5432"},
+		`direct: "127.10.6.1" is not`:        {Name: "postgres-01", Addr: "127.10.6.1"},
+	} {
+		err := Migrate{Shards: shards, Direct: []Direct{direct}}.Validate()
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("Validate = %v, want %q", err, want)
+		}
+	}
+}
+
+// A database may be there before it holds a shard, but not twice.
+func TestMigrateKnowsMoreDatabasesThanTheMap(t *testing.T) {
+	m := Migrate{
+		Shards: shard.Map{Count: 4, Databases: []shard.Database{{Name: "postgres-01", First: 0, Last: 3}}},
+		Direct: []Direct{{Name: "postgres-01", Addr: "127.10.6.1:5432"}, {Name: "postgres-02", Addr: "127.10.6.2:5432"}},
+	}
+	if err := m.Validate(); err != nil {
+		t.Error(err)
+	}
+	m.Direct[1].Name = "postgres-01"
+	if err := m.Validate(); err == nil || !strings.Contains(err.Error(), "direct: names database postgres-01 twice") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestDSN(t *testing.T) {
+	s := Stores{Pooler: "127.0.0.1:6432"}
+	for got, want := range map[string]string{
+		s.DSN("postgres-01"):                                                      "host=127.0.0.1 port=6432 dbname=postgres-01 user=burbn_app sslmode=disable connect_timeout=2",
+		s.SessionDSN("postgres-01"):                                               "host=127.0.0.1 port=6432 dbname=postgres-01-session user=burbn_app sslmode=disable connect_timeout=2",
+		Direct{Addr: "127.0.0.1:5432"}.DSN("burbn_owner"):                         "host=127.0.0.1 port=5432 dbname=burbn user=burbn_owner connect_timeout=5 sslmode=disable",
+		Direct{Addr: "db.example.com:5432", CAFile: "/ca.pem"}.DSN("burbn_owner"): "host=db.example.com port=5432 dbname=burbn user=burbn_owner connect_timeout=5 sslmode=verify-full sslrootcert='/ca.pem'",
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/burbn/burbn/services/processtest"
 )
 
 // bearer is a provider token as Apple wants it, but for what change says.
@@ -69,7 +71,7 @@ func TestAPNs(t *testing.T) {
 		{name: "no token", header: map[string]string{"authorization": ""}, status: 403, reason: "MissingProviderToken"},
 		{name: "basic", header: map[string]string{"authorization": "Basic eA=="}, status: 403, reason: "MissingProviderToken"},
 		{name: "nonsense", header: map[string]string{"authorization": "bearer nonsense"}, status: 403, reason: "InvalidProviderToken"},
-		{name: "another key", header: map[string]string{"authorization": s.bearer(t, newKey(t), nil)}, status: 403, reason: "InvalidProviderToken"},
+		{name: "another key", header: map[string]string{"authorization": s.bearer(t, processtest.Key(t), nil)}, status: 403, reason: "InvalidProviderToken"},
 		{name: "another key id", header: map[string]string{"authorization": s.bearer(t, s.key, func(k *jwt.Token, _ jwt.MapClaims) { k.Header["kid"] = "OTHER" })}, status: 403, reason: "InvalidProviderToken"},
 		{name: "another team", header: map[string]string{"authorization": s.bearer(t, s.key, func(_ *jwt.Token, c jwt.MapClaims) { c["iss"] = "OTHER" })}, status: 403, reason: "InvalidProviderToken"},
 		{name: "no time", header: map[string]string{"authorization": s.bearer(t, s.key, func(_ *jwt.Token, c jwt.MapClaims) { delete(c, "iat") })}, status: 403, reason: "InvalidProviderToken"},

@@ -4,17 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -24,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/burbn/burbn/services/processtest"
 	"github.com/burbn/burbn/services/settings"
 )
 
@@ -40,17 +36,17 @@ type standin struct {
 func start(t *testing.T) *standin {
 	t.Helper()
 	dir := t.TempDir()
-	s := &standin{key: newKey(t), roots: x509.NewCertPool()}
-	cert, tlsKey := selfSigned(t)
+	s := &standin{key: processtest.Key(t), roots: x509.NewCertPool()}
+	cert, tlsKey := processtest.SelfSigned(t)
 	s.roots.AppendCertsFromPEM(cert)
 	for name, content := range map[string][]byte{
-		"apns-key": pkcs8(t, s.key), "apns-tls-key": tlsKey, "apns-tls-cert": cert, "sentry-key": []byte(sentryPublicKey + "\n"),
+		"apns-key": processtest.PKCS8(t, s.key), "apns-tls-key": tlsKey, "apns-tls-cert": cert, "sentry-key": []byte(sentryPublicKey + "\n"),
 	} {
-		write(t, filepath.Join(dir, name), content)
+		processtest.Write(t, filepath.Join(dir, name), content)
 	}
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
 	s.Standin = settings.Standin{
-		Admin: freeAddr(t), APNs: freeAddr(t), Facebook: freeAddr(t), Twitter: freeAddr(t), Sentry: freeAddr(t),
+		Admin: processtest.FreeAddr(t), APNs: processtest.FreeAddr(t), Facebook: processtest.FreeAddr(t), Twitter: processtest.FreeAddr(t), Sentry: processtest.FreeAddr(t),
 		TeamID: "TEAM123456", KeyID: "KEY1234567", Topic: "com.example.burbn", CertFile: filepath.Join(dir, "apns-tls-cert"),
 	}
 	doc, err := settings.Render(s.Standin)
@@ -58,7 +54,7 @@ func start(t *testing.T) *standin {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "standin.json")
-	write(t, file, doc)
+	processtest.Write(t, file, doc)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -262,55 +258,6 @@ func do(t *testing.T, c *http.Client, r *http.Request) (status int, header http.
 	return res.StatusCode, res.Header, body
 }
 
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
-func write(t *testing.T, file string, content []byte) {
-	t.Helper()
-	if err := os.WriteFile(file, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func pkcs8(t *testing.T, key *ecdsa.PrivateKey) []byte {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-}
-
-func selfSigned(t *testing.T) (cert, key []byte) {
-	t.Helper()
-	k := newKey(t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &k.PublicKey, k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pkcs8(t, k)
-}
-
 // http2Client speaks nothing but HTTP/2 over TLS.
 func (s *standin) http2Client(t *testing.T) *http.Client {
 	p := new(http.Protocols)
@@ -334,11 +281,11 @@ func TestSecretsThatAreMissing(t *testing.T) {
 			t.Errorf("without %s the error is %v", name, err)
 		}
 		if slices.Contains([]string{"apns-key", "apns-tls-key"}, name) {
-			write(t, filepath.Join(dir, name), []byte("nonsense"))
+			processtest.Write(t, filepath.Join(dir, name), []byte("nonsense"))
 			if err := run(t.Context(), file, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), name) {
 				t.Errorf("with a broken %s the error is %v", name, err)
 			}
 		}
-		write(t, filepath.Join(dir, name), good)
+		processtest.Write(t, filepath.Join(dir, name), good)
 	}
 }

@@ -131,7 +131,7 @@ func (st step) sql(last bool) string {
 type migrator struct {
 	conn  *pgx.Conn
 	river *rivermigrate.Migrator[pgx.Tx]
-	held  shard.Database
+	held  *shard.Database // nil: none yet
 	files []migration
 }
 
@@ -158,10 +158,11 @@ func migrate(ctx context.Context, m settings.Migrate, d settings.Direct, passwor
 	if err != nil {
 		return err
 	}
+	// A database that the map does not name holds no shard.
 	mg := migrator{conn: conn.Conn(), river: river, files: files}
 	for _, held := range m.Shards.Databases {
 		if held.Name == d.Name {
-			mg.held = held
+			mg.held = &held
 		}
 	}
 
@@ -240,6 +241,9 @@ func (mg *migrator) pending(ctx context.Context) (riverDue bool, steps []step, e
 	for _, f := range mg.files {
 		first, last := wholeDatabase, wholeDatabase
 		if f.perShard {
+			if mg.held == nil {
+				continue
+			}
 			first, last = int(mg.held.First), int(mg.held.Last)
 		}
 		for n := first; n <= last; n++ {

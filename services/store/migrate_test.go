@@ -123,6 +123,25 @@ func TestMigrate(t *testing.T) {
 	})
 }
 
+// A database that waits for shards has the queue, for whoever listens on it, and no
+// shard of another's.
+func TestMigrateADatabaseThatHoldsNothing(t *testing.T) {
+	m := alone(t, 1)
+	m.Shards.Databases[0].Name = "postgres-02"
+	if _, err := migrate(t.Context(), m, nil); err != nil {
+		t.Fatal(err)
+	}
+	var shards, queues int
+	err := storetest.Connect(t, m.Direct[0], "burbn_owner", storetest.OwnerPassword).QueryRow(t.Context(), `
+		SELECT count(*) FILTER (WHERE nspname LIKE 'shard%'), count(*) FILTER (WHERE nspname = 'river') FROM pg_namespace`).Scan(&shards, &queues)
+	if err != nil || shards != 0 || queues != 1 {
+		t.Errorf("%d shards, %d queues, %v", shards, queues, err)
+	}
+	if steps, err := migrate(t.Context(), m, nil); err != nil || steps != 0 {
+		t.Errorf("again: %d steps, %v", steps, err)
+	}
+}
+
 func TestMigrateSaysWhy(t *testing.T) {
 	m := alone(t, 1)
 	err := store.Migrate(t.Context(), m, "wrong", time.Minute, func(store.Progress) {})

@@ -59,13 +59,12 @@ func Open(ctx context.Context, s settings.Stores, password string) (*Store, erro
 	if err := s.Shards.Validate(); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	host, port, err := net.SplitHostPort(s.Pooler)
-	if err != nil {
+	if _, _, err := net.SplitHostPort(s.Pooler); err != nil {
 		return nil, fmt.Errorf("open store: pooler: %w", err)
 	}
 	st := &Store{shards: s.Shards}
 	for _, d := range s.Shards.Databases {
-		c, err := pgxpool.ParseConfig(fmt.Sprintf("host=%s port=%s dbname=%s user=burbn_app sslmode=disable connect_timeout=2", host, port, d.Name))
+		c, err := pgxpool.ParseConfig(s.DSN(d.Name))
 		if err != nil {
 			st.Close()
 			return nil, fmt.Errorf("open store: database %s: %w", d.Name, err)

@@ -22,9 +22,9 @@ func attrsOf(ctx context.Context) []slog.Attr {
 	return attrs
 }
 
-func newLogger(out io.Writer, rep *reporter, service string, doc settings.Process) *slog.Logger {
+func newLogger(out io.Writer, rep *reporter, service, name string, doc settings.Process) *slog.Logger {
 	return slog.New(handler{slog.NewJSONHandler(out, nil), rep}).With(
-		"service", service, "machine", doc.Machine, "release", doc.Release)
+		"service", service, "machine", name, "release", doc.Release)
 }
 
 // handler adds the context's attributes to a line and reports what is an error.

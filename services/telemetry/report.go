@@ -27,7 +27,7 @@ type reporter struct {
 // once a second, not once a request. The log has them all.
 const every = time.Second
 
-func newReporter(service string, doc settings.Process, key string) (*reporter, error) {
+func newReporter(service, name string, doc settings.Process, key string) (*reporter, error) {
 	if doc.SentryDSN == "" {
 		return &reporter{}, nil
 	}
@@ -40,7 +40,7 @@ func newReporter(service string, doc settings.Process, key string) (*reporter, e
 		Dsn:         dsn.String(),
 		Release:     doc.Release,
 		Environment: doc.Stack,
-		ServerName:  doc.Machine,
+		ServerName:  name,
 		Tags:        map[string]string{"service": service},
 		BeforeSend:  func(e *sentry.Event, _ *sentry.EventHint) *sentry.Event { return scrub(e) },
 	})

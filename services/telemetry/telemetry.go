@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,9 @@ const (
 type Process struct {
 	// Log writes JSON lines. A line at level Error is reported to Sentry too.
 	Log *slog.Logger
+	// Name is what the process is called in the log, at Sentry and among those that
+	// work queues. No two processes of a service that run at the same time have the same.
+	Name string
 	// Metrics is what /metrics answers.
 	Metrics *prometheus.Registry
 
@@ -59,7 +63,11 @@ type Task struct {
 // to out. sentryKey completes the document's SentryDSN; without a DSN errors are
 // logged only.
 func New(service string, doc settings.Process, sentryKey string, out io.Writer) (*Process, error) {
-	rep, err := newReporter(service, doc, sentryKey)
+	name, err := name(doc)
+	if err != nil {
+		return nil, err
+	}
+	rep, err := newReporter(service, name, doc, sentryKey)
 	if err != nil {
 		return nil, err
 	}
@@ -74,12 +82,25 @@ func New(service string, doc settings.Process, sentryKey string, out io.Writer) 
 		}, func() float64 { return 1 }),
 	)
 	return &Process{
-		Log:      newLogger(out, rep, service, doc),
+		Log:      newLogger(out, rep, service, name, doc),
+		Name:     name,
 		Metrics:  reg,
 		settings: doc,
 		reporter: rep,
 		drain:    drain,
 	}, nil
+}
+
+// name is the machine's, to which one of a fleet adds its host's.
+func name(doc settings.Process) (string, error) {
+	if !doc.Fleet {
+		return doc.Machine, nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("name the process: %w", err)
+	}
+	return doc.Machine + "@" + host, nil
 }
 
 // Run serves the admin endpoints and runs the tasks until ctx is done or a task

@@ -11,21 +11,15 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/burbn/burbn/services/processtest"
 	"github.com/burbn/burbn/services/settings"
 )
-
-// freeAddr is an address that nobody listens on.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	ln := listen(t)
-	defer ln.Close()
-	return ln.Addr().String()
-}
 
 func listen(t *testing.T) net.Listener {
 	t.Helper()
@@ -58,7 +52,7 @@ func newProcess(t *testing.T, doc settings.Process, sentryKey string) (*Process,
 	t.Helper()
 	doc.Stack, doc.Machine, doc.Release = "test", "api-01", "r1"
 	if doc.Admin == "" {
-		doc.Admin = freeAddr(t)
+		doc.Admin = processtest.FreeAddr(t)
 	}
 	if doc.Stop == 0 {
 		doc.Stop = settings.Duration(10 * time.Second)
@@ -311,7 +305,7 @@ func TestErrorsReachSentry(t *testing.T) {
 }
 
 func TestSentryAway(t *testing.T) {
-	p, log := newProcess(t, settings.Process{SentryDSN: "http://" + freeAddr(t) + "/1"}, "k")
+	p, log := newProcess(t, settings.Process{SentryDSN: "http://" + processtest.FreeAddr(t) + "/1"}, "k")
 	began := time.Now()
 	for range 1000 {
 		p.Log.Error("boom", "error", io.EOF)
@@ -325,5 +319,26 @@ func TestSentryAway(t *testing.T) {
 	_, err := New("api", settings.Process{SentryDSN: "http://host"}, "secret", io.Discard)
 	if err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("error of a bad DSN = %v", err)
+	}
+}
+
+func TestName(t *testing.T) {
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		fleet bool
+		want  string
+	}{{false, "api"}, {true, "api@" + host}} {
+		var log bytes.Buffer
+		p, err := New("api", settings.Process{Machine: "api", Fleet: tt.fleet, Release: "r1"}, "", &log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Log.Info("hello")
+		if p.Name != tt.want || !strings.Contains(log.String(), `"machine":"`+tt.want+`"`) {
+			t.Errorf("the process is %q, its log %s", p.Name, &log)
+		}
 	}
 }

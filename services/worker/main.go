@@ -50,5 +50,9 @@ func run(ctx context.Context, file string) error {
 		return err
 	}
 	defer w.close()
-	return process.Run(ctx, telemetry.Task{Name: "queues", Run: w.run})
+	tasks := []telemetry.Task{{Name: "queues", Run: w.run}}
+	if doc.CloudWatch != (settings.CloudWatch{}) {
+		tasks = append(tasks, newWaiting(w).task())
+	}
+	return process.Run(ctx, tasks...)
 }

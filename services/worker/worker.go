@@ -23,6 +23,7 @@ import (
 // worker is one process, wired.
 type worker struct {
 	doc      settings.Worker
+	name     string // of the process
 	password string // of the databases
 	log      *slog.Logger
 	registry *prometheus.Registry
@@ -95,7 +96,7 @@ func open(ctx context.Context, doc settings.Worker, s secrets, p *telemetry.Proc
 	}
 	r := kv.Open(doc.Stores, s.Redis)
 	w := &worker{
-		doc: doc, password: s.Postgres, log: p.Log, registry: p.Metrics, metrics: newMetrics(p.Metrics),
+		doc: doc, name: p.Name, password: s.Postgres, log: p.Log, registry: p.Metrics, metrics: newMetrics(p.Metrics),
 		store:    db,
 		redis:    r,
 		cache:    cache.Open(doc.Memcached, p.Metrics),
@@ -123,8 +124,8 @@ func (w *worker) run(ctx context.Context) error {
 	river.AddWorker(workers, &fanOut{worker: w, chunk: followersAtOnce})
 	river.AddWorker(workers, &syncFollow{worker: w})
 	return queue.Run(ctx, queue.Config{
-		Name:     w.doc.Machine,
-		Direct:   w.doc.Direct,
+		Name:     w.name,
+		Stores:   w.doc.Stores,
 		Password: w.password,
 		Queues: map[string]int{
 			queue.QueuePhoto:  w.doc.Slots.Photo,

@@ -8,7 +8,6 @@ import (
 	"image/color"
 	"image/jpeg"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -25,6 +24,7 @@ import (
 	"github.com/burbn/burbn/services/id"
 	"github.com/burbn/burbn/services/media"
 	"github.com/burbn/burbn/services/media/mediatest"
+	"github.com/burbn/burbn/services/processtest"
 	"github.com/burbn/burbn/services/queue"
 	"github.com/burbn/burbn/services/settings"
 	"github.com/burbn/burbn/services/shard"
@@ -50,9 +50,8 @@ func document(t *testing.T) (settings.Worker, secrets) {
 	stores.Memcached = []string{cachetest.NewMemcached(t, 1)[0].Addr}
 	stores.Storage = mediatest.NewStorage(t)
 	doc := settings.Worker{
-		Process:   settings.Process{Stack: "test", Machine: "worker-01", Release: "test", Admin: freeAddr(t), Stop: settings.Duration(10 * time.Second)},
+		Process:   settings.Process{Stack: "test", Machine: "worker-01", Release: "test", Admin: processtest.FreeAddr(t), Stop: settings.Duration(10 * time.Second)},
 		Stores:    stores,
-		Direct:    databases.Direct(t),
 		Slots:     settings.Slots{Photo: 4, FanOut: 4, Follow: 4},
 		MaxPixels: 10_000_000, FeedLength: 500,
 	}
@@ -104,7 +103,7 @@ func TestPhotoTravels(t *testing.T) {
 	if _, err := w.store.Follow(t.Context(), follower.ID, author.ID); err != nil {
 		t.Fatal(err)
 	}
-	until(t, func() error {
+	processtest.Until(t, patience, func() error {
 		u, err := w.store.User(t.Context(), author.ID)
 		if err == nil && u.FollowerCount != 1 {
 			err = fmt.Errorf("author has %d followers", u.FollowerCount)
@@ -135,7 +134,7 @@ func TestPhotoTravels(t *testing.T) {
 		}
 	}
 	for _, u := range []store.User{author, follower} {
-		until(t, func() error {
+		processtest.Until(t, patience, func() error {
 			ids, err := w.feeds.Page(t.Context(), u.ID, 0, 10)
 			if err == nil && !slices.Equal(ids, []id.ID{m.ID}) {
 				err = fmt.Errorf("feed of %s is %v, want %v", u.Name, ids, m.ID)
@@ -143,7 +142,7 @@ func TestPhotoTravels(t *testing.T) {
 			return err
 		})
 	}
-	until(t, func() error {
+	processtest.Until(t, patience, func() error {
 		if n := testutil.CollectAndCount(w.metrics.visible); n != 1 {
 			return fmt.Errorf("%d histograms", n)
 		}
@@ -304,7 +303,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "worker.json")
-	write(t, file, b)
+	processtest.Write(t, file, b)
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
 	credentials := map[string]string{
 		"postgres-app-password": secrets.Postgres, "redis-password": secrets.Redis,
@@ -315,7 +314,7 @@ func TestRun(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("without credential %s: %v", name, err)
 		}
-		write(t, filepath.Join(dir, name), []byte(secret))
+		processtest.Write(t, filepath.Join(dir, name), []byte(secret))
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -331,7 +330,7 @@ func TestRun(t *testing.T) {
 	}
 	want := func(text string) {
 		t.Helper()
-		until(t, func() error {
+		processtest.Until(t, patience, func() error {
 			got, err := ready()
 			if err == nil && !strings.Contains(got, text) {
 				err = fmt.Errorf("readyz says %s, want %s", got, text)
@@ -388,7 +387,7 @@ func publish(t *testing.T, w *worker, author store.User, original []byte) store.
 // settled is the photo once it is no longer processing.
 func settled(t *testing.T, w *worker, m store.Media) store.Media {
 	t.Helper()
-	until(t, func() (err error) {
+	processtest.Until(t, patience, func() (err error) {
 		if m, err = w.store.Media(t.Context(), m.ID); err == nil && m.State == store.Processing {
 			err = fmt.Errorf("media %s is still processing", m.ID)
 		}
@@ -408,39 +407,4 @@ func photo(t *testing.T, w, h int) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
-}
-
-// until asks again until there is no error.
-func until(t *testing.T, ask func() error) {
-	t.Helper()
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	for {
-		err := ask()
-		if err == nil {
-			return
-		}
-		select {
-		case <-time.After(10 * time.Millisecond):
-		case <-deadline.C:
-			t.Fatal(err)
-		}
-	}
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
-func write(t *testing.T, file string, content []byte) {
-	t.Helper()
-	if err := os.WriteFile(file, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -105,10 +105,7 @@ func newServer(ctx context.Context, dir string) (*server, error) {
 	if s.addr, err = freeAddr(); err != nil {
 		return nil, err
 	}
-	if err := s.start(ctx); err != nil {
-		return nil, err
-	}
-	return s, s.makeRoles(ctx)
+	return s, s.start(ctx)
 }
 
 func (s *server) start(ctx context.Context) (err error) {
@@ -148,19 +145,31 @@ func (s *server) connect(ctx context.Context, user, password, database string) (
 	return pgx.ConnectConfig(ctx, c)
 }
 
-// makeRoles makes what the image of a PostgreSQL machine makes.
-func (s *server) makeRoles(ctx context.Context) error {
+// theirs is what a cloud makes of its own: the master user and the database.
+func theirs() []string {
+	return []string{
+		"CREATE ROLE burbn_owner LOGIN CREATEROLE PASSWORD " + quote(OwnerPassword),
+		"CREATE DATABASE burbn OWNER burbn_owner",
+	}
+}
+
+// ours is what the image of a PostgreSQL machine makes.
+func ours() []string {
+	return []string{
+		"CREATE ROLE burbn_owner LOGIN PASSWORD " + quote(OwnerPassword),
+		"CREATE ROLE burbn_app LOGIN PASSWORD " + quote(AppPassword),
+		"CREATE ROLE monitor LOGIN PASSWORD " + quote(MonitorPassword) + " IN ROLE pg_monitor",
+		"CREATE DATABASE burbn OWNER burbn_owner",
+	}
+}
+
+func (s *server) do(ctx context.Context, statements []string) error {
 	c, err := s.connect(ctx, "postgres", "", "postgres")
 	if err != nil {
 		return err
 	}
 	defer c.Close(ctx)
-	for _, sql := range []string{
-		"CREATE ROLE burbn_owner LOGIN PASSWORD " + quote(OwnerPassword),
-		"CREATE ROLE burbn_app LOGIN PASSWORD " + quote(AppPassword),
-		"CREATE ROLE monitor LOGIN PASSWORD " + quote(MonitorPassword) + " IN ROLE pg_monitor",
-		"CREATE DATABASE burbn OWNER burbn_owner",
-	} {
+	for _, sql := range statements {
 		if _, err := c.Exec(ctx, sql); err != nil {
 			return fmt.Errorf("make roles: %w", err)
 		}
@@ -178,6 +187,7 @@ func startPooler(root, addr string, direct []settings.Direct) (end func(), err e
 	for _, d := range direct {
 		h, p, _ := net.SplitHostPort(d.Addr)
 		fmt.Fprintf(&b, "%s = host=%s port=%s dbname=burbn\n", d.Name, h, p)
+		fmt.Fprintf(&b, "%s%s = host=%s port=%s dbname=burbn pool_mode=session\n", d.Name, settings.SessionSuffix, h, p)
 	}
 	fmt.Fprintf(&b, `[pgbouncer]
 listen_addr = %s
@@ -186,10 +196,10 @@ unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = %s/users.txt
 pool_mode = transaction
-server_reset_query =
+server_reset_query = DISCARD ALL
 ignore_startup_parameters = extra_float_digits
 max_client_conn = 500
-default_pool_size = 20
+default_pool_size = 40
 server_login_retry = 0
 `, host, port, root)
 	users := fmt.Sprintf("%q %q\n", "burbn_app", AppPassword)

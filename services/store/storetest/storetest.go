@@ -44,15 +44,17 @@ const limit = time.Minute
 
 // Databases are the databases of one test binary. The zero value is ready for use.
 type Databases struct {
-	once    sync.Once
-	err     error
-	root    string
-	stop    []func()
-	stores  settings.Stores
-	direct  []settings.Direct
-	servers map[string]*server
-	store   *store.Store
-	names   atomic.Int64
+	once sync.Once
+	err  error
+	root string
+	stop []func()
+	// endPooler ends PgBouncer.
+	endPooler func()
+	stores    settings.Stores
+	direct    []settings.Direct
+	servers   map[string]*server
+	store     *store.Store
+	names     atomic.Int64
 }
 
 // Run runs the tests, ends the databases if a test began them, and returns what
@@ -128,8 +130,25 @@ func (d *Databases) Down(t testing.TB, database string) {
 	})
 }
 
+// RestartPooler ends PgBouncer, with every connection through it, and starts it again.
+func (d *Databases) RestartPooler(t testing.TB) {
+	t.Helper()
+	d.begin(t)
+	d.endPooler()
+	var err error
+	if d.endPooler, err = startPooler(d.root, d.stores.Pooler, d.direct); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Blank is a server of the name that nobody has migrated yet, for this test alone.
-func Blank(t testing.TB, name string) settings.Direct {
+func Blank(t testing.TB, name string) settings.Direct { return blank(t, name, ours()) }
+
+// Managed is such a server as a cloud makes it: there is a database, and no role but
+// burbn_owner's, which may make others.
+func Managed(t testing.TB, name string) settings.Direct { return blank(t, name, theirs()) }
+
+func blank(t testing.TB, name string, statements []string) settings.Direct {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
@@ -146,6 +165,9 @@ func Blank(t testing.TB, name string) settings.Direct {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.end)
+	if err := s.do(ctx, statements); err != nil {
+		t.Fatal(err)
+	}
 	return settings.Direct{Name: name, Addr: s.addr}
 }
 
@@ -199,6 +221,9 @@ func (d *Databases) start(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", db.Name, err)
 		}
+		if err := s.do(ctx, ours()); err != nil {
+			return fmt.Errorf("%s: %w", db.Name, err)
+		}
 		d.servers[db.Name] = s
 		d.stop = append(d.stop, func() { s.end() }) // whichever Down has started
 		d.direct = append(d.direct, settings.Direct{Name: db.Name, Addr: s.addr})
@@ -206,11 +231,10 @@ func (d *Databases) start(ctx context.Context) error {
 	if err := store.Migrate(ctx, settings.Migrate{Shards: shards, Direct: d.direct}, OwnerPassword, limit, func(store.Progress) {}); err != nil {
 		return err
 	}
-	end, err := startPooler(root, pooler, d.direct)
-	if err != nil {
+	if d.endPooler, err = startPooler(root, pooler, d.direct); err != nil {
 		return err
 	}
-	d.stop = append(d.stop, end)
+	d.stop = append(d.stop, func() { d.endPooler() }) // whichever RestartPooler has started
 	if d.store, err = store.Open(context.Background(), d.stores, AppPassword); err != nil {
 		return err
 	}
