@@ -1,8 +1,8 @@
 // Command burbn is what an operator types: it looks at a stack's machines, runs
 // commands on them and clears away what is left when they are gone.
 //
-// It works from the stack file and the machines themselves and calls no Pulumi. It
-// neither starts, changes nor stops a machine: that is `pulumi up` and `destroy`.
+// It works from the stack file and the machines themselves. It neither starts, changes
+// nor stops a machine: that is `pulumi up` and `destroy`.
 package main
 
 import (
@@ -42,7 +42,17 @@ func commands() []command {
 		{"run", "-role ROLE [-machine NAME] [-timeout 60s] -- COMMAND...", "run a command on every machine of a role, in parallel",
 			"COMMAND runs in the folder of each machine, with MACHINE, ROLE, ADDR and ROOT in\n" +
 				"its environment, and its output carries the machine's name. A pipe needs a shell:\n\n" +
-				"  burbn run -role api -- sh -c 'curl -s http://$ADDR:8081/metrics | grep -c ^burbn'", runEverywhere},
+				"  burbn run -role api -- sh -c 'curl -s http://$ADDR:8081/metrics | grep -c ^burbn'\n\n" +
+				"On AWS it goes through SSM Run Command, as root, and MACHINE and ROLE are known; -machine\n" +
+				"is the id of an instance. Whoever runs it needs ssm:SendCommand, ssm:ListCommands,\n" +
+				"ssm:ListCommandInvocations, ssm:GetCommandInvocation and ssm:CancelCommand.", runEverywhere},
+		{"plan", "[-s STACK] [-against REVISION] [-all | -json | -markdown]", "what a stack on AWS becomes, costs, and what an edit of it does",
+			"Needs no account, no credentials and no network. It reads the stack's file and the\n" +
+				"program of this checkout; of REVISION it reads the stack's file alone, so that an edit\n" +
+				"of the program shows no difference. What somebody changed by hand is for\n" +
+				"pulumi preview to find. Exits with 1 if a guard-rail does not hold or the edit would\n" +
+				"be refused, and with 2 if there is nothing to plan.\n\n" +
+				"  burbn plan -s production -against main", planCommand},
 		{"logs", "[-role ROLE] [-machine NAME] [-f] [-n 20]", "the ends of the units' logs",
 			"With -f they go on as they are written, until you interrupt.", logs},
 		{"endpoints", "[-stack STACK] [-json]", "where to reach the stack, and what to try first", "", endpoints},
@@ -63,15 +73,38 @@ func commands() []command {
 // explained already.
 var errUsage = errors.New("usage")
 
+// errSaid says that something is wrong which has been explained already.
+var errSaid = errors.New("explained above")
+
+// misuse is a command line that names what there is not, such as an unknown stack.
+type misuse struct{ error }
+
+func (m misuse) Unwrap() error { return m.error }
+
+// exited is how a program ended that the command was handed over to, which has
+// explained it.
+type exited int
+
+func (e exited) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
 func burbn() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := dispatch(ctx, console{os.Stdout, os.Stderr}, os.Args[1:])
+	var handed exited
+	var wrong misuse
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &handed):
+		return int(handed)
+	case errors.As(err, &wrong):
+		fmt.Fprintf(os.Stderr, "burbn: %v\n", err)
+		return 2
 	case errors.Is(err, errUsage):
 		return 2
+	case errors.Is(err, errSaid):
+		return 1
 	default:
 		fmt.Fprintf(os.Stderr, "burbn: %v\n", err)
 		return 1

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,18 +16,18 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"burbn": main})
 }
 
-// Every script has a checkout with the stack local, of which nothing runs, and the
-// folders of two of its machines.
-func TestScripts(t *testing.T) {
-	stack, err := os.ReadFile("../stacks/Pulumi.local.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+func TestScripts(t *testing.T) { scripts(t, "testdata") }
+
+// scripts runs those of a folder. Every script has a checkout with the stack local, of
+// which nothing runs, and the folders of two of its machines.
+func scripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
+		Dir: dir,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"lock":           func(ts *testscript.TestScript, _ bool, args []string) { writeLock(ts, args[0], args[1], args[2]) },
 			"pulumi-at-work": pulumiAtWork,
+			"exits":          exits,
+			"stack":          func(ts *testscript.TestScript, _ bool, args []string) { ts.Check(addStack(ts.Getenv("WORK"), args[0])) },
 		},
 		Setup: func(env *testscript.Env) error {
 			state := filepath.Join(env.WorkDir, "state")
@@ -39,9 +40,31 @@ func TestScripts(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(env.WorkDir, "Pulumi.yaml"), nil, 0o644); err != nil {
 				return err
 			}
-			return os.WriteFile(filepath.Join(env.WorkDir, "stacks/Pulumi.local.yaml"), stack, 0o644)
+			return addStack(env.WorkDir, "local")
 		},
 	})
+}
+
+// addStack gives the checkout in a folder a stack of ours.
+func addStack(dir, name string) error {
+	file := filepath.Join("stacks", "Pulumi."+name+".yaml")
+	text, err := os.ReadFile(filepath.Join("..", file))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, file), text, 0o644)
+}
+
+// exits runs a command that has to end with a status: exits 2 burbn plan x.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	var ended *exec.ExitError
+	if !errors.As(err, &ended) {
+		ts.Fatalf("%s: %v, and not the status %s", args[1], err, args[0])
+	}
+	if status := strconv.Itoa(ended.ExitCode()); status != args[0] {
+		ts.Fatalf("%s: status %s, and not %s", args[1], status, args[0])
+	}
 }
 
 // writeLock leaves the lock that a process on a host, or on this one, would.

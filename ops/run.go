@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/burbn/burbn/images"
+	"github.com/burbn/burbn/infra/topology"
 )
 
 // killDelay is what a command gets to end by itself once it is told to.
@@ -33,12 +34,19 @@ func runEverywhere(flags *flag.FlagSet) action {
 		case *timeout <= 0:
 			return fmt.Errorf("-timeout %s: accepted is a positive duration such as 90s", *timeout)
 		}
-		_, machines, err := chosen.open()
+		t, err := chosen.topology()
 		if err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(ctx, *timeout)
 		defer cancel()
+		if t.Target == topology.AWS {
+			return runOnAWS(ctx, c, t.AWS.Region, chosen, args)
+		}
+		_, machines, err := chosen.open()
+		if err != nil {
+			return err
+		}
 		return everywhere(ctx, c, machines, args)
 	}
 }

@@ -51,7 +51,7 @@ func open(name string) (*stack, error) {
 		return nil, err
 	}
 	if t.Target != topology.Local {
-		return nil, fmt.Errorf("the stack %q runs on %s: accepted is a stack of the target %s", name, t.Target, topology.Local)
+		return nil, fmt.Errorf("the stack %q runs on %s, where this command does not look: accepted is a stack of the target %s", name, t.Target, topology.Local)
 	}
 	s := &stack{site: site, placement: local.Place(t, site, release.Unknown())}
 	s.images, err = local.Render(s.placement)
@@ -104,6 +104,15 @@ func chooseFlags(flags *flag.FlagSet) choice {
 		role:    flags.String("role", "", "every machine of this `role`: api, nginx, postgres ..."),
 		machine: flags.String("machine", "", "this machine alone, by `name`: api-01"),
 	}
+}
+
+// topology is what the file of the stack says.
+func (c choice) topology() (topology.Topology, error) {
+	root, _, err := locate(*c.stack)
+	if err != nil {
+		return topology.Topology{}, err
+	}
+	return topology.ParseFile(file(root, *c.stack))
 }
 
 // open is the stack with the machines chosen; neither flag chooses all.
