@@ -125,8 +125,9 @@ func (r root) verifySees(verify string) {
 
 // entering is the command that runs a script from its input inside.
 func (r root) entering(namespaces ...string) []string {
-	enter := `mount -t proc proc "$0/proc" && { ip link set lo up 2>/dev/null || :; } && exec chroot "$0" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin /bin/sh -s`
-	return slices.Concat([]string{"unshare"}, namespaces, []string{"--pid", "--fork", "--kill-child", "/bin/sh", "-c", enter, r.dir})
+	// Where "/" is no mount of its own, as in a chroot, unshare cannot make it private.
+	enter := `{ mount --make-rprivate / 2>/dev/null || :; } && mount -t proc proc "$0/proc" && { ip link set lo up 2>/dev/null || :; } && exec chroot "$0" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin /bin/sh -s`
+	return slices.Concat([]string{"unshare"}, namespaces, []string{"--propagation", "unchanged", "--pid", "--fork", "--kill-child", "/bin/sh", "-c", enter, r.dir})
 }
 
 func (r root) put(at, content string, mode uint32) {
