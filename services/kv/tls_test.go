@@ -71,19 +71,9 @@ func issue(t *testing.T, name string, parent *x509.Certificate, parentKey *ecdsa
 // serve starts a Redis cluster of one node that speaks TLS alone.
 func serve(t *testing.T, certFile, keyFile string) (addr string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	bus, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr = l.Addr().String()
+	addr = processtest.FreeAddr(t)
 	_, port, _ := net.SplitHostPort(addr)
-	_, busPort, _ := net.SplitHostPort(bus.Addr().String())
-	l.Close()
-	bus.Close()
+	_, busPort, _ := net.SplitHostPort(processtest.FreeAddr(t))
 	c := exec.Command("redis-server", "--port", "0", "--tls-port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "",
 		"--cluster-enabled", "yes", "--cluster-port", busPort, "--tls-cluster", "yes", "--requirepass", password,
 		"--tls-cert-file", certFile, "--tls-key-file", keyFile, "--tls-ca-cert-file", certFile, "--tls-auth-clients", "no")

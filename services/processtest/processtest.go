@@ -9,22 +9,28 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"math/big"
+	mrand "math/rand/v2"
 	"net"
 	"os"
 	"testing"
 	"time"
 )
 
-// FreeAddr is an address of 127.0.0.1 that nobody listens on.
+// FreeAddr is an address of 127.0.0.1 that nobody listens on. Its port is below those
+// that the kernel deals out, or a connection of another test's would take it meanwhile.
 func FreeAddr(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 12000+mrand.N(20000))
+		if ln, err := net.Listen("tcp", addr); err == nil {
+			ln.Close()
+			return addr
+		}
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	t.Fatal("no port of 127.0.0.1 is free")
+	return ""
 }
 
 // Write writes a file that its owner alone reads.
