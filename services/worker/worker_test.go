@@ -174,9 +174,13 @@ func TestRefusedPhotos(t *testing.T) {
 			if m.State != store.Failed || m.Reason != string(tt.want) {
 				t.Errorf("photo is %s, %q; want failed, %q", m.State, m.Reason, tt.want)
 			}
-			if n := testutil.ToFloat64(w.metrics.failed.WithLabelValues(string(tt.want))); n != 1 {
-				t.Errorf("%v counted", n)
-			}
+			// Counted once the row is written, which is what settled waits for.
+			processtest.Until(t, 10*time.Second, func() error {
+				if n := testutil.ToFloat64(w.metrics.failed.WithLabelValues(string(tt.want))); n != 1 {
+					return fmt.Errorf("%v counted", n)
+				}
+				return nil
+			})
 		})
 	}
 	if u, err := w.store.User(t.Context(), author.ID); u.MediaCount != 0 || err != nil {
