@@ -12,16 +12,20 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/burbn/burbn/services/settings"
+	"github.com/burbn/burbn/services/shard"
 )
 
 // authority is one of the test's own.
@@ -76,8 +80,8 @@ func (a authority) issue(t *testing.T, name string) (cert, key string) {
 }
 
 // encrypted is the sample as AWS has it, where one database speaks TLS with a
-// certificate for Amazon's name. It returns the database's machine.
-func encrypted(t *testing.T) (Placement, Machine) {
+// certificate for Amazon's name. It returns the database's machine, and its server.
+func encrypted(t *testing.T) (Placement, Machine, *process) {
 	t.Helper()
 	p := running(t)
 	db := first(t, p, Postgres)
@@ -103,17 +107,18 @@ func encrypted(t *testing.T) (Placement, Machine) {
 	hba := fmt.Sprintf("hostssl burbn burbn_owner,burbn_app,burbn_app_clone %s scram-sha-256\n", p.Network)
 	write(t, db, db.Path("/etc/postgresql/pg_hba.conf"), hba, 0o644)
 	server.Exec = append(server.Exec, "-c", "ssl=on", "-c", "ssl_cert_file="+at("server.pem"), "-c", "ssl_key_file="+at("server.key"))
-	start(t, server)
+	running := start(t, server)
 
 	p.Target, p.TLS, p.PostgresCA = "aws", true, at("ca.pem")
-	if p.RunAs == "" { // install -o wants a name
+	p.Shards.Databases = []shard.Database{{Name: db.Name, First: 0, Last: 15}} // the other one is down
+	if p.RunAs == "" {                                                         // install -o wants a name
 		u, err := user.Current()
 		if err != nil {
 			t.Fatal(err)
 		}
 		p.RunAs = u.Username
 	}
-	return p, db
+	return p, db, running
 }
 
 // installPooler lays a machine's PgBouncer, which runs as the test may.
@@ -124,10 +129,52 @@ func installPooler(t *testing.T, m Machine, p Placement) Unit {
 	return u
 }
 
+// client is one of the services' that stays connected to a pooler.
+type client struct {
+	t   *testing.T
+	say io.Writer
+	out *bufio.Scanner
+}
+
+func connect(t *testing.T, addr, password, database string) client {
+	t.Helper()
+	host, port, _ := strings.Cut(addr, ":")
+	c := exec.CommandContext(t.Context(), "psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align",
+		"--host="+host, "--port="+port, "--username=burbn_app", database)
+	c.Env = []string{"PATH=/usr/bin:/bin", "PGPASSWORD=" + password}
+	say, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Stderr = c.Stdout
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		say.Close()
+		c.Wait()
+	})
+	return client{t, say, bufio.NewScanner(out)}
+}
+
+// hears is the first line that the client hears after a query.
+func (c client) hears(query string) string {
+	c.t.Helper()
+	fmt.Fprintln(c.say, query)
+	if !c.out.Scan() {
+		c.t.Fatalf("the connection has ended: %v", c.out.Err())
+	}
+	return c.out.Text()
+}
+
 // refresh does what the machine in the cloud does with new secrets: it writes the
 // credentials where systemd had them from and reloads the unit. What systemd gave to
-// the unit stays as it was.
-func (p *process) refresh(t *testing.T, m Machine, secrets map[string]string) {
+// the unit stays as it was. It says how the reload has ended.
+func (p *process) refresh(t *testing.T, m Machine, secrets map[string]string) <-chan error {
 	t.Helper()
 	for _, c := range p.unit.Credentials {
 		content, err := c.Fill(secrets)
@@ -140,17 +187,34 @@ func (p *process) refresh(t *testing.T, m Machine, secrets map[string]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	commands := 0
+	pid := strconv.Itoa(p.cmd.Process.Pid)
+	var commands []*exec.Cmd
 	for line := range strings.Lines(string(text)) {
-		if command, ok := strings.CutPrefix(strings.TrimSpace(line), "ExecReload=+"); ok {
-			check(t, strings.Fields(command)...)
-			commands++
+		if line, ok := strings.CutPrefix(strings.TrimSpace(line), "ExecReload="); ok {
+			by := p.unit
+			line, root := strings.CutPrefix(line, "+")
+			if root {
+				by.User = ""
+			}
+			c := command(t.Context(), by, strings.Fields(strings.ReplaceAll(line, "$MAINPID", pid)))
+			c.Env = append(c.Env, "MAINPID="+pid)
+			commands = append(commands, c)
 		}
 	}
-	if commands == 0 {
+	if len(commands) < 2 {
 		t.Fatalf("%s does not take up credentials", p.unit.Name)
 	}
-	p.reload(t)
+	ended := make(chan error, 1)
+	go func() {
+		for _, c := range commands {
+			if out, err := c.CombinedOutput(); err != nil {
+				ended <- fmt.Errorf("%q: %w\n%s", c.Args, err, out)
+				return
+			}
+		}
+		ended <- nil
+	}()
+	return ended
 }
 
 // TestPasswordsRotateUnderLoad: while clients work, the services' role and password
@@ -158,7 +222,7 @@ func (p *process) refresh(t *testing.T, m Machine, secrets map[string]string) {
 // No transaction fails, and a session that waits for notices keeps its connection.
 func TestPasswordsRotateUnderLoad(t *testing.T) {
 	t.Parallel()
-	p, db := encrypted(t)
+	p, db, _ := encrypted(t)
 	s := secrets()
 	owner := func(query string) string {
 		t.Helper()
@@ -169,47 +233,18 @@ func TestPasswordsRotateUnderLoad(t *testing.T) {
 
 	worker := first(t, p, Worker)
 	pooler := start(t, installPooler(t, worker, p))
-	host, port, _ := strings.Cut(worker.Self(PortPgBouncer), ":")
-	client := func(ctx context.Context, program, database string, args ...string) *exec.Cmd {
-		c := exec.CommandContext(ctx, program, append(args, "--host="+host, "--port="+port, "--username=burbn_app", database)...)
-		c.Env = []string{"PATH=/usr/bin:/bin", "PGPASSWORD=" + s["postgres-app-password"]}
-		return c
-	}
-
 	// Somebody waits for a notice.
-	listener := client(t.Context(), "psql", "postgres-01"+settings.SessionSuffix, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align")
-	say, err := listener.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := listener.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := listener.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		say.Close()
-		listener.Wait()
-	})
-	lines := bufio.NewScanner(out)
-	// hears is the first line that the listener says after a query.
-	hears := func(query string) string {
-		t.Helper()
-		fmt.Fprintln(say, query)
-		if !lines.Scan() {
-			t.Fatalf("the session has ended: %v", lines.Err())
-		}
-		return lines.Text()
-	}
-	session := hears("LISTEN news; SELECT pg_backend_pid();")
+	listener := connect(t, worker.Self(PortPgBouncer), s["postgres-app-password"], "postgres-01"+settings.SessionSuffix)
+	session := listener.hears("LISTEN news; SELECT pg_backend_pid();")
 
 	script := filepath.Join(t.TempDir(), "transaction.sql")
 	if err := os.WriteFile(script, []byte("BEGIN;\nSELECT pg_sleep(0.003);\nUPDATE counts SET n = n + 1;\nEND;\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	load := client(t.Context(), "/usr/lib/postgresql/15/bin/pgbench", "postgres-01", "--no-vacuum", "--client=8", "--time=300", "--file="+script, "--progress=1")
+	host, port, _ := strings.Cut(worker.Self(PortPgBouncer), ":")
+	load := exec.CommandContext(t.Context(), "/usr/lib/postgresql/15/bin/pgbench", "--no-vacuum", "--client=8", "--time=300", "--file="+script, "--progress=1",
+		"--host="+host, "--port="+port, "--username=burbn_app", "postgres-01")
+	load.Env = []string{"PATH=/usr/bin:/bin", "PGPASSWORD=" + s["postgres-app-password"]}
 	var said bytes.Buffer
 	load.Stdout, load.Stderr = &said, &said
 	if err := load.Start(); err != nil {
@@ -239,7 +274,9 @@ func TestPasswordsRotateUnderLoad(t *testing.T) {
 			owner(`ALTER ROLE ` + next + ` PASSWORD '` + password + `'`)
 		}
 		s["postgres-01-app-username"], s["postgres-01-app-password"] = next, password
-		pooler.refresh(t, worker, s)
+		if err := <-pooler.refresh(t, worker, s); err != nil {
+			t.Fatal(err)
+		}
 		pooler.await(t, "following", func(context.Context) error {
 			if was, is := connections(used), connections(next); was != "0" || is == "0" {
 				return fmt.Errorf("%s connections of %s, %s of %s", was, used, is, next)
@@ -267,11 +304,68 @@ func TestPasswordsRotateUnderLoad(t *testing.T) {
 	}
 
 	owner(`NOTIFY news`)
-	if got := hears("SELECT pg_backend_pid();"); got != session {
+	if got := listener.hears("SELECT pg_backend_pid();"); got != session {
 		t.Errorf("the session went on as process %s, want %s", got, session)
 	}
-	if got := hears(""); !strings.Contains(got, `"news" received`) {
+	if got := listener.hears(""); !strings.Contains(got, `"news" received`) {
 		t.Errorf("the session heard %q, want the notice", got)
+	}
+}
+
+// TestPasswordsRotateDuringLogin: a rotation that meets the pooler while it logs in at
+// a database fails no transaction. A database that is slow to let anybody in makes sure
+// that they meet.
+func TestPasswordsRotateDuringLogin(t *testing.T) {
+	t.Parallel()
+	p, db, server := encrypted(t)
+	s := secrets()
+	ask(t, db.At(PortPostgres), "burbn_owner", s["postgres-owner-password"], "burbn", `
+		ALTER ROLE burbn_app PASSWORD '`+s["postgres-01-app-password"]+`';
+		CREATE ROLE burbn_app_clone LOGIN PASSWORD 'rotated' IN ROLE burbn_app`)
+	api := first(t, p, API)
+	pooler := start(t, installPooler(t, api, p))
+	at, password := api.Self(PortPgBouncer), s["postgres-app-password"]
+
+	client := connect(t, at, password, "postgres-01")
+	if got := client.hears("BEGIN; SELECT current_user;"); got != "burbn_app" {
+		t.Fatalf("the client is %s", got)
+	}
+	if err := server.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.cmd.Process.Signal(syscall.SIGCONT) }) // or it would not stop
+	// Somebody makes the pooler log in, and gets the connection that is free before.
+	other := connect(t, at, password, "postgres-01")
+	fmt.Fprintln(other.say, "SELECT 'served';")
+	pooler.await(t, "logging in", func(context.Context) error {
+		servers := ask(t, at, "monitor", s["postgres-monitor-password"], "pgbouncer", "SHOW SERVERS")
+		if !strings.Contains(servers, "|new|") {
+			return errors.New(servers)
+		}
+		return nil
+	})
+	fmt.Fprintln(client.say, "COMMIT;")
+	if got := other.hears(""); got != "served" {
+		t.Fatalf("the other client hears %q", got)
+	}
+
+	s["postgres-01-app-username"], s["postgres-01-app-password"] = "burbn_app_clone", "rotated"
+	reloaded := pooler.refresh(t, api, s)
+	pooler.await(t, "reloading", func(context.Context) error {
+		if said := pooler.output(t); !strings.Contains(said, "got SIGHUP") {
+			return errors.New(said)
+		}
+		return nil
+	})
+	fmt.Fprintln(client.say, "SELECT current_user;")
+	if err := server.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if got := client.hears(""); got != "burbn_app_clone" {
+		t.Errorf("a transaction after the rotation: got %q, want one of burbn_app_clone", got)
+	}
+	if err := <-reloaded; err != nil {
+		t.Error(err)
 	}
 }
 
@@ -279,7 +373,7 @@ func TestPasswordsRotateUnderLoad(t *testing.T) {
 // is signed by Amazon's authorities, and with no other.
 func TestPoolerKnowsItsDatabases(t *testing.T) {
 	t.Parallel()
-	p, db := encrypted(t)
+	p, db, _ := encrypted(t)
 	s := secrets()
 	ask(t, db.At(PortPostgres), "burbn_owner", s["postgres-owner-password"], "burbn", `ALTER ROLE burbn_app PASSWORD '`+s["postgres-01-app-password"]+`'`)
 	api := first(t, p, API)

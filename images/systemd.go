@@ -95,7 +95,8 @@ func (u *Unit) set(key, value string, m Machine, credentials map[string]string, 
 		w, err = words(value)
 		*setup = append(*setup, w)
 	case "Service.ExecReload":
-		if command, root := strings.CutPrefix(value, "+"); root {
+		command, root := strings.CutPrefix(value, "+")
+		if root || strings.HasPrefix(value, m.Path(programDir+"/burbn")+"/") {
 			// systemd alone does not give a running unit its credentials anew, and its
 			// machines alone are told of new ones while they run.
 			_, err := words(command)
@@ -104,7 +105,7 @@ func (u *Unit) set(key, value string, m Machine, credentials map[string]string, 
 		signal, ok := strings.CutPrefix(value, "/bin/kill -")
 		signal, mainPID := strings.CutSuffix(signal, " $MAINPID")
 		if !ok || !mainPID {
-			return errors.New("accepted is /bin/kill -SIGNAL $MAINPID, and before it a command that begins with +")
+			return errors.New("accepted is /bin/kill -SIGNAL $MAINPID, and before or instead of it, on systemd alone, a command that begins with + or a program below " + m.Path(programDir+"/burbn"))
 		}
 		u.ReloadSignal = signal
 	case "Service.User":
