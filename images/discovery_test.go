@@ -64,7 +64,7 @@ func TestRedisExporterVerifiesNodes(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "bad certificate") {
 			t.Errorf("the impostor is answered: %v", err)
 		}
-	default:
+	case <-time.After(10 * time.Second): // the exporter answers before the node has heard of it
 		t.Error("the node was not asked")
 	}
 }

@@ -34,24 +34,30 @@ func (p Placement) PoolSize() int {
 // document is the settings document of a part, nil if it has none.
 func (p Placement) document(part string, m Machine) ([]byte, error) {
 	switch part {
-	case "api":
+	case "api", "buckets":
 		return settings.Render(settings.API{
 			Process:        p.process(m, p.Programs.API),
 			Stores:         p.stores(m),
 			Listen:         m.Bind(PortHTTP),
 			Upload:         settings.Upload{MaxBytes: p.MaxUploadBytes, Expires: settings.Duration(p.UploadExpires)},
 			Session:        settings.Duration(p.Session),
+			RateLimits:     settings.RateLimits(p.RateLimits),
+			Origins:        p.Origins,
 			FeedLength:     p.FeedLength,
+			FanOutLimit:    p.FanOutLimit,
 			TrustedProxies: []string{p.Network},
 		})
-	case "worker", "buckets":
+	case "worker":
 		return settings.Render(settings.Worker{
-			Process:    p.process(m, p.Programs.Worker),
-			Stores:     p.stores(m),
-			Slots:      settings.Slots(p.WorkerSlots),
-			MaxPixels:  p.MaxPixels,
-			FeedLength: p.FeedLength,
-			CloudWatch: p.cloudWatch(),
+			Process:     p.process(m, p.Programs.Worker),
+			Stores:      p.stores(m),
+			Slots:       settings.Slots(p.WorkerSlots),
+			MaxPixels:   p.MaxPixels,
+			FeedLength:  p.FeedLength,
+			FanOutLimit: p.FanOutLimit,
+			Share:       settings.Share(p.Share),
+			Edge:        p.edge(m),
+			CloudWatch:  p.cloudWatch(),
 		})
 	case "push":
 		apns := settings.APNs(p.APNs)
@@ -132,6 +138,14 @@ func (p Placement) cloudWatch() settings.CloudWatch {
 		return settings.CloudWatch{}
 	}
 	return settings.CloudWatch{Region: p.Region, Namespace: "burbn"}
+}
+
+// edge is how a worker has a photo forgotten.
+func (p Placement) edge(m Machine) settings.Edge {
+	if cdn := p.Of(CDN); len(cdn) > 0 {
+		return settings.Edge{Purge: "http://" + cdn[0].At(PortPurge) + "/purge", From: m.Addr}
+	}
+	return settings.Edge{Distribution: p.Distribution(), Region: p.Region}
 }
 
 func (p Placement) direct() []settings.Direct {

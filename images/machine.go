@@ -90,6 +90,7 @@ const (
 	PortHTTP              Port = 8080 // load balancer, nginx, API, CDN
 	PortAdmin             Port = 8081 // our services: /healthz, /readyz, /metrics
 	PortStatus            Port = 8082 // nginx: /healthz, /stub_status
+	PortPurge             Port = 8083 // CDN: what workers have it forget
 	PortBalancerStatus    Port = 8404 // HAProxy: /healthz, /metrics
 	PortStorage           Port = 9000
 	PortPostgres          Port = 5432
@@ -129,7 +130,10 @@ type Placement struct {
 	Session        time.Duration
 	MaxPixels      int
 	FeedLength     int
-	MemcachedMB    int // memory of one node
+	FanOutLimit    int // followers of an author whose photos are put into their feeds
+	RateLimits     RateLimits
+	Origins        []string // whose pages may call the API from a browser
+	MemcachedMB    int      // memory of one node
 	RedisMB        int
 	// PostgresConnections is max_connections of every database; see PoolSize.
 	PostgresConnections int
@@ -145,6 +149,7 @@ type Placement struct {
 	// empty without TLS.
 	PostgresCA string
 	APNs       APNs
+	Share      Share
 	SentryDSN  string // without key
 	// RunAs is the account of every unit; empty: the one who provisions.
 	RunAs string
@@ -159,7 +164,11 @@ type Placement struct {
 }
 
 // Slots counts concurrent tasks by queue, on one machine.
-type Slots struct{ Photo, FanOut, Follow int }
+type Slots struct{ Photo, FanOut, Follow, Index, Share, Delete, Export int }
+
+// RateLimits are how many requests a minute are answered: of an account, to read and to
+// write, and of an address where nobody is logged in.
+type RateLimits struct{ Read, Write, Anonymous int }
 
 // Buckets are the names of the two buckets.
 type Buckets struct{ Uploads, Media string }
@@ -167,6 +176,9 @@ type Buckets struct{ Uploads, Media string }
 // APNs says where pushes go and as whom. An empty CAFile trusts the stand-in's
 // certificate where there is a stand-in, and else the system's authorities alone.
 type APNs struct{ URL, CAFile, TeamID, KeyID, Topic string }
+
+// Share is where photos are shared to: the URLs of the APIs, without a version.
+type Share struct{ Facebook, Twitter string }
 
 // Programs are the absolute paths of what the project builds itself; everything
 // else comes from Debian's packages at its usual path.
@@ -180,6 +192,15 @@ func (p Placement) cloud() bool { return p.Target == "aws" }
 func (p Placement) RedisNodes() string {
 	if ms := p.Of(Redis); p.cloud() && len(ms) > 0 {
 		return "_redis._tcp." + ms[0].Addr
+	}
+	return ""
+}
+
+// Distribution is the name of the TXT record that holds the id of the cloud's CDN; empty
+// where there is none.
+func (p Placement) Distribution() string {
+	if p.cloud() {
+		return "cdn." + p.Stack + ".burbn.internal"
 	}
 	return ""
 }

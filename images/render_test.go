@@ -246,7 +246,7 @@ func TestMoreConnectionsThanDatabasesAccept(t *testing.T) {
 		want              string
 	}{
 		{accepted: 200, workers: 8},
-		{accepted: 40, workers: 3, want: "a database accepts 40 connections: 4 machines with 3 each, 20 sessions of workers and 10 to spare are 42"},
+		{accepted: 40, workers: 3, want: "a database accepts 40 connections: 4 machines with 3 each, 32 sessions of workers and 10 to spare are 54"},
 	} {
 		p := sampleAWS()
 		p.PostgresConnections = tt.accepted

@@ -62,6 +62,7 @@ func secrets() map[string]string {
 		"storage-access-key":            "access-key-of-the-test",
 		"storage-secret-key":            "secret-key-of-the-test",
 		"token-key":                     "token-secret",
+		"link-key":                      strings.Repeat("0f", 32),
 		"sentry-key":                    "sentry-secret",
 		"apns-key":                      "key",
 		"apns-tls-key":                  "tls key",

@@ -26,13 +26,16 @@ func sample(root, network string) Placement {
 			Migrate: "/opt/burbn/migrate", Buckets: "/opt/burbn/buckets", Standin: "/opt/burbn/standin",
 			S3: "/opt/burbn/versitygw", MemcachedExporter: "/opt/burbn/memcached_exporter",
 		},
-		WorkerSlots:         Slots{Photo: 2, FanOut: 8, Follow: 8},
+		WorkerSlots:         Slots{Photo: 2, FanOut: 8, Follow: 8, Index: 4, Share: 4, Delete: 2, Export: 1},
 		PushSlots:           8,
 		MaxUploadBytes:      20 << 20,
 		UploadExpires:       15 * time.Minute,
 		Session:             720 * time.Hour,
 		MaxPixels:           50_000_000,
 		FeedLength:          800,
+		FanOutLimit:         100_000,
+		RateLimits:          RateLimits{Read: 3000, Write: 600, Anonymous: 60},
+		Origins:             []string{"https://www.example.com"},
 		MemcachedMB:         64,
 		RedisMB:             64,
 		PostgresConnections: 200,
@@ -40,6 +43,7 @@ func sample(root, network string) Placement {
 		Region:              "us-east-1",
 		Buckets:             Buckets{Uploads: "sample-uploads", Media: "sample-media"},
 		APNs:                APNs{URL: fmt.Sprintf("https://%s.13.1:8443", network), TeamID: "TEAM000001", KeyID: "KEY0000001", Topic: "com.burbn.app"},
+		Share:               Share{Facebook: fmt.Sprintf("http://%s.13.1:8090", network), Twitter: fmt.Sprintf("http://%s.13.1:8091", network)},
 		SentryDSN:           fmt.Sprintf("http://%s.13.1:8092/1", network),
 		Network:             "127.0.0.0/8",
 	}
@@ -70,7 +74,8 @@ func sampleAWS() Placement {
 	p.CDN = "https://media.example.com"
 	p.Programs.Migrate, p.Programs.Buckets, p.Programs.Standin, p.Programs.S3 = "", "", "", ""
 	p.APNs.URL, p.SentryDSN = "https://api.push.apple.com", "https://sentry.example.com/1"
-	p.Pager = "https://events.pagerduty.com/v2/enqueue"
+	p.Share = Share{Facebook: "https://graph.facebook.com", Twitter: "https://api.x.com"}
+	p.Pager, p.PostgresConnections = "https://events.pagerduty.com/v2/enqueue", 300
 	p.PostgresCA, p.DataGB, p.LogDays = "/usr/share/burbn/rds-ca.pem", 100, 30
 	var ms []Machine
 	for _, m := range p.Machines {

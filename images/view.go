@@ -36,7 +36,7 @@ func (v view) funcs() template.FuncMap {
 		},
 	}
 	for name, port := range map[string]Port{
-		"http": PortHTTP, "admin": PortAdmin, "status": PortStatus, "balancerStatus": PortBalancerStatus,
+		"http": PortHTTP, "admin": PortAdmin, "status": PortStatus, "purge": PortPurge, "balancerStatus": PortBalancerStatus,
 		"storage": PortStorage, "postgres": PortPostgres, "pgbouncer": PortPgBouncer,
 		"redis": PortRedis, "redisBus": PortRedisBus, "memcached": PortMemcached,
 		"prometheus": PortPrometheus, "alertmanager": PortAlertmanager,

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +20,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/burbn/burbn/services/media"
+	"github.com/burbn/burbn/services/settings"
 )
 
 // serve is an API machine that answers by handler.
@@ -68,14 +74,24 @@ func TestNginxPassesWhatIsPublicAndNothingElse(t *testing.T) {
 		{name: "metrics by a detour", path: "/v1/../metrics", status: 404, contains: `"code":"not_found"`},
 		{name: "readiness", path: "/readyz", status: 404, contains: `"code":"not_found"`},
 		{name: "profiles", path: "/debug/pprof/", status: 404, contains: `"code":"not_found"`},
-		{name: "root", path: "/", status: 404, contains: `"title":"Not found","status":404`},
+		{name: "root", path: "/", status: 404, contains: `{"type":"urn:burbn:problem:not_found","title":"Not Found","status":404,"code":"not_found","detail":"There is nothing at this path.","requestId":"`},
+		{name: "document", path: "/openapi.json", status: 200, contains: `"path":"/openapi.json"`},
+		{name: "its page", path: "/docs", status: 200, contains: `"path":"/docs"`},
+		{name: "below its page", path: "/docs/x", status: 404, contains: `"code":"not_found"`},
 		{name: "small body", method: "POST", path: "/v1/users", body: "{}", status: 200, contains: "/v1/users"},
-		{name: "large body", method: "POST", path: "/v1/users", body: strings.Repeat("x", 65<<10), status: 413, contains: `"code":"too_large"`},
+		{name: "large body", method: "POST", path: "/v1/users", body: strings.Repeat("x", 64<<10), status: 200, contains: "/v1/users"},
+		{name: "body too large", method: "POST", path: "/v1/users", body: strings.Repeat("x", 64<<10+1), status: 413, contains: `"code":"body_too_large","detail":"Accepted are 65536 bytes."`},
+		{name: "long path", path: "/v1/" + strings.Repeat("x", 9000), status: 414, contains: `"title":"Request URI Too Long","status":414,"code":"uri_too_long"`},
+		{name: "large header", path: "/v1/feed", header: map[string]string{"X": strings.Repeat("x", 9000)}, status: 431, contains: `"title":"Request Header Fields Too Large","status":431,"code":"headers_too_large"`},
+		{name: "method of nobody", method: "TRACE", path: "/v1/feed", status: 405, contains: `"code":"method_not_allowed"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			req, err := http.NewRequestWithContext(t.Context(), tt.method, base+tt.path, strings.NewReader(tt.body))
 			if err != nil {
 				t.Fatal(err)
+			}
+			for k, v := range tt.header {
+				req.Header.Set(k, v)
 			}
 			status, header, body, err := do(req)
 			if err != nil || status != tt.status || !strings.Contains(body, tt.contains) {
@@ -116,6 +132,95 @@ func TestNginxPassesWhatIsPublicAndNothingElse(t *testing.T) {
 
 	if _, body, err := get(t.Context(), "http://"+nginx.At(PortNginxExporter)+"/metrics"); err != nil || !strings.Contains(body, "nginx_up 1") {
 		t.Errorf("exporter: %v\n%s", err, body)
+	}
+}
+
+func TestNginxTellsOfAnAPIThatIsAway(t *testing.T) {
+	t.Parallel()
+	p := running(t)
+	nginx := first(t, p, Nginx)
+	startAll(t, nginx, p, "nginx")
+	for _, method := range []string{"GET", "POST"} {
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+nginx.At(PortHTTP)+"/v1/feed", strings.NewReader(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Request-ID", "phone-42.retry_1")
+		status, header, body, err := do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := `{"type":"urn:burbn:problem:unavailable","title":"Bad Gateway","status":502,"code":"unavailable","detail":"No server can answer just now. Try again in a moment.","requestId":"phone-42.retry_1"}`
+		if status != 502 || body != want || header.Get("Retry-After") != "1" || header.Get("Content-Type") != "application/problem+json" || header.Get("X-Request-ID") != "phone-42.retry_1" {
+			t.Errorf("%s: %d %v\n%s", method, status, header, body)
+		}
+	}
+}
+
+func TestNginxCompresses(t *testing.T) {
+	t.Parallel()
+	p := running(t)
+	for _, m := range p.Of(API) {
+		serve(t, m, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", r.URL.Query().Get("type"))
+			w.Header().Set("ETag", r.URL.Query().Get("etag"))
+			size, _ := strconv.Atoi(r.URL.Query().Get("size"))
+			fmt.Fprint(w, strings.Repeat("x", size))
+		})
+	}
+	nginx := first(t, p, Nginx)
+	startAll(t, nginx, p, "nginx")
+	for _, tt := range []struct {
+		name, accepts, kind, etag string
+		size                      int
+		compressed                bool
+		wantETag                  string
+	}{
+		{"a list", "gzip, br", "application/json", `"1"`, 2000, true, `W/"1"`},
+		{"with a charset", "gzip", "application/json; charset=utf-8", `W/"1"`, 2000, true, `W/"1"`},
+		{"a problem", "gzip", "application/problem+json", `"1"`, 2000, true, `W/"1"`},
+		{"the document", "gzip", "application/openapi+json", `"1"`, 2000, true, `W/"1"`},
+		{"the page", "gzip", "text/html; charset=utf-8", `"1"`, 2000, true, `W/"1"`},
+		{"more than the buffers hold", "gzip", "application/json", `"1"`, 1 << 20, true, `W/"1"`},
+		{"what is small", "gzip", "application/json", `"1"`, 500, false, `"1"`},
+		{"for who cannot read it", "", "application/json", `"1"`, 2000, false, `"1"`},
+		{"for who cannot read it, large", "", "application/json", `"1"`, 1 << 20, false, `"1"`},
+		{"a photo", "gzip", "image/jpeg", `"1"`, 2000, false, `"1"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			q := url.Values{"type": {tt.kind}, "etag": {tt.etag}, "size": {strconv.Itoa(tt.size)}}
+			req, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+nginx.At(PortHTTP)+"/v1/x?"+q.Encode(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Accept-Encoding", tt.accepts)
+			// As a load balancer asks, on behalf of somebody.
+			req.Header.Set("Via", "1.1 balancer")
+			status, header, body, err := do(req)
+			if err != nil || status != 200 {
+				t.Fatalf("%d, %v", status, err)
+			}
+			if tt.compressed {
+				z, err := gzip.NewReader(strings.NewReader(body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				plain, err := io.ReadAll(z)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body = string(plain)
+			}
+			if got := header.Get("Content-Encoding") == "gzip"; got != tt.compressed || body != strings.Repeat("x", tt.size) {
+				t.Errorf("compressed is %t, of %d bytes came %d", got, tt.size, len(body))
+			}
+			if got := header.Get("ETag"); got != tt.wantETag {
+				t.Errorf("ETag is %s, want %s", got, tt.wantETag)
+			}
+			if varies := strings.Contains(header.Get("Vary"), "Accept-Encoding"); varies != (tt.kind != "image/jpeg" && tt.size >= 1024) {
+				t.Errorf("Vary is %q", header.Get("Vary"))
+			}
+		})
 	}
 }
 
@@ -326,7 +431,49 @@ func TestCDNCachesPhotosAndNothingElse(t *testing.T) {
 			t.Errorf("%s %s: got %d %s, want %d", tt.method, tt.path, status, body, tt.status)
 		}
 	}
+
+	worker := p.Of(Worker)[0]
+	forget := media.NewEdge(p.edge(worker))
+	if err := forget.Purge(t.Context(), *key); err == nil || !strings.Contains(err.Error(), "storage still has it") {
+		t.Errorf("purged before it was deleted: %v", err)
+	}
+	gone := aws.String("gone/1080.jpg")
+	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: bucket, Key: gone, Body: strings.NewReader(photo)}); err != nil {
+		t.Fatal(err)
+	}
+	ask(t, "GET", "/"+*gone, "")
+	if _, err := client.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: gone}); err != nil {
+		t.Fatal(err)
+	}
+	if status, header, _ := ask(t, "GET", "/"+*gone, ""); status != 200 || header.Get("X-Cache") != "HIT" {
+		t.Fatalf("before it is purged: %d %v", status, header)
+	}
+	stranger := media.NewEdge(settings.Edge{Purge: p.edge(worker).Purge, From: p.Of(API)[0].Addr})
+	if err := stranger.Purge(t.Context(), *gone); err == nil || !strings.Contains(err.Error(), "403") {
+		t.Errorf("purged by a stranger: %v", err)
+	}
+	if status, _, _ := ask(t, "GET", "/purge/"+*gone, ""); status != 404 {
+		t.Errorf("the public port knows /purge: %d", status)
+	}
+	if status, header, _ := ask(t, "GET", "/"+*gone, ""); status != 200 || header.Get("X-Cache") != "HIT" {
+		t.Errorf("after a stranger tried: %d %v", status, header)
+	}
+	for range 2 { // a task may run again
+		if err := forget.Purge(t.Context(), *gone, "never/1080.jpg", "never/320.jpg"); err != nil {
+			t.Error(err)
+		}
+	}
+	if status, header, _ := ask(t, "GET", "/"+*gone, ""); status != 404 {
+		t.Errorf("after it was purged: %d %v", status, header)
+	}
+	if err := forget.Purge(t.Context(), "no key"); err == nil {
+		t.Error("what no URL names is purged")
+	}
+
 	origin.stop(t)
+	if err := forget.Purge(t.Context(), *gone); err == nil {
+		t.Error("purged though storage cannot say that it is gone")
+	}
 	if status, header, body := ask(t, "GET", "/some/1080.jpg", ""); status != 200 || header.Get("X-Cache") != "HIT" || body != photo {
 		t.Errorf("without its origin: %d %v", status, header)
 	}

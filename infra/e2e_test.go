@@ -39,11 +39,12 @@ const (
 	"target": "local", "loopback": "127.99", "shards": 16,
 	"postgres": {"connections": 100, "replicas": 1, "databases": [{"name": "postgres-01", "shards": "0-7"}, {"name": "postgres-02", "shards": "8-15"}]},
 	"nginx": {"count": 2}, "api": {"count": %d},
-	"worker": {"count": 2, "slots": {"photo": 1, "fanOut": 4, "follow": 4}},
+	"worker": {"count": 2, "slots": {"photo": 1, "fanOut": 4, "follow": 4, "index": 2, "share": 2, "delete": 2, "export": 1}},
 	"push": {"count": 1, "slots": 4},
 	"redis": {"masters": 3, "memoryMB": 32}, "memcached": {"count": 2, "memoryMB": 32},
 	"upload": {"maxBytes": 4194304, "expires": "15m", "maxPixels": 50000000},
-	"feed": {"length": 200}, "session": "1h",
+	"feed": {"length": 200, "fanOutLimit": 1000}, "session": "1h",
+	"rateLimits": {"read": 100000, "write": 100000, "anonymous": 100000}, "origins": ["https://www.example.com"],
 	"apns": {"teamID": "BURBNTEAM1", "keyID": "BURBNKEY01", "topic": "com.burbn.app"},
 	"monitoring": {"scrapeInterval": "1s"}
 }`
@@ -65,7 +66,7 @@ func TestFromNothingToAPhotoInAFollowersFeed(t *testing.T) {
 	maya, noah := signUp(t, api, "maya"), signUp(t, api, "noah")
 	device := strings.Repeat("0123456789abcdef", 4)
 	maya.must(http.StatusNoContent, http.MethodPost, "/v1/devices", map[string]string{"token": device}, nil)
-	noah.must(http.StatusNoContent, http.MethodPut, "/v1/users/"+maya.id+"/follow", nil, nil)
+	noah.must(http.StatusOK, http.MethodPut, "/v1/users/"+maya.id+"/follow", nil, nil)
 
 	// A photo, while a worker and an nginx die.
 	id := maya.post(picture(t, 1), "First light")
@@ -384,18 +385,19 @@ func (s *stack) stopForGood(program string) {
 	s.supervisorctl("stop", program)
 }
 
-// pushes counts what the APNs stand-in accepted for a device.
+// pushes counts what the APNs stand-in accepted for a device about likes.
 func (s *stack) pushes(device string) (n int) {
 	var received []struct {
-		Path   string
-		Status int
+		Path    string
+		Headers map[string]string
+		Status  int
 	}
 	_, b := get(s.t, strings.TrimSuffix(s.endpoint("standins"), "/")+"/received.json?service=apns")
 	if err := json.Unmarshal(b, &received); err != nil {
 		s.t.Fatalf("%v in %s", err, b)
 	}
 	for _, r := range received {
-		if strings.HasSuffix(r.Path, device) && r.Status == http.StatusOK {
+		if strings.HasSuffix(r.Path, device) && strings.HasPrefix(r.Headers["Apns-Collapse-Id"], "like-") && r.Status == http.StatusOK {
 			n++
 		}
 	}

@@ -41,8 +41,8 @@ func rules() []rule {
 		},
 		{
 			name: "only tests use what is for tests", of: []string{""},
-			imports: []string{"testing", "services/store/storetest", "services/cache/cachetest", "services/media/mediatest", "services/processtest"},
-			but:     []string{"services/store/storetest", "services/cache/cachetest", "services/media/mediatest", "services/processtest"},
+			imports: []string{"testing", "services/store/storetest", "services/cache/cachetest", "services/media/mediatest", "services/processtest", "services/api/apitest"},
+			but:     []string{"services/store/storetest", "services/cache/cachetest", "services/media/mediatest", "services/processtest", "services/api/apitest"},
 			because: "a program that carries the test's servers and keys can be made to start them",
 		},
 
@@ -102,6 +102,11 @@ func rules() []rule {
 		{
 			name: "feeds know no process", of: []string{"services/feed"}, imports: []string{"services/api", "services/worker", "services/push"},
 			because: "id <- shard <- store, queue, cache, media <- feed <- api, worker, push",
+		},
+		{
+			name: "the client sees the document alone", of: []string{"services/client"}, imports: []string{"services/", "images", "infra", "ops", "github.com/"},
+			but:     []string{"services/client"},
+			because: "what it shared with the API could not be wrong in only one of them, and the apps have no more than it has",
 		},
 		{
 			name: "what boots a machine is small", of: []string{"services/machine"},

@@ -44,7 +44,7 @@ func signUp(t *testing.T, api, name string) *phone {
 		Token string
 	}
 	p.must(http.StatusCreated, http.MethodPost, "/v1/users",
-		map[string]string{"name": name, "password": "correct horse battery", "fullName": name}, &out)
+		map[string]string{"name": name, "password": "correct horse battery", "fullName": name, "email": name + "@example.com"}, &out)
 	p.id, p.token = out.User.ID, out.Token
 	return p
 }
@@ -115,13 +115,13 @@ func (p *phone) post(jpeg []byte, caption string) string {
 
 // inFeed is the photo if the feed shows it.
 func (p *phone) inFeed(id string) (photo, bool) {
-	var feed struct{ Items []struct{ Media photo } }
+	var feed struct{ Items []photo }
 	if status, _ := p.try(http.MethodGet, "/v1/feed?limit=50", nil, &feed); status != http.StatusOK {
 		return photo{}, false
 	}
 	for _, item := range feed.Items {
-		if item.Media.ID == id {
-			return item.Media, true
+		if item.ID == id {
+			return item, true
 		}
 	}
 	return photo{}, false

@@ -78,7 +78,7 @@ func (s *stack) refusals(t *testing.T, maya, noah *phone) {
 			"too large a photo":      {maya, http.MethodPost, "/v1/uploads", map[string]any{"contentType": "image/jpeg", "size": 1 << 40}, http.StatusBadRequest},
 			"not a photo":            {maya, http.MethodPost, "/v1/uploads", map[string]any{"contentType": "text/html", "size": 10}, http.StatusBadRequest},
 			"the metrics from out":   {nobody, http.MethodGet, "/metrics", nil, http.StatusNotFound},
-			"a name that is taken":   {nobody, http.MethodPost, "/v1/users", map[string]string{"name": "maya", "password": "correct horse battery", "fullName": ""}, http.StatusConflict},
+			"a name that is taken":   {nobody, http.MethodPost, "/v1/users", map[string]string{"name": "maya", "password": "correct horse battery", "email": "maya@example.com"}, http.StatusConflict},
 			"a body that is no JSON": {maya, http.MethodPost, "/v1/media", "not an object", http.StatusBadRequest},
 		} {
 			status, body := c.p.try(c.method, c.path, c.in, nil)

@@ -40,7 +40,7 @@ func endpoints(flags *flag.FlagSet) action {
 		}
 		fmt.Fprintf(c.out, `
 Try next:
-  curl -s %s/v1/users -H 'Content-Type: application/json' -d '{"name":"maya","password":"a long enough one","fullName":"Maya"}'
+  curl -s %s/v1/users -H 'Content-Type: application/json' -d '{"name":"maya","password":"a long enough one","email":"maya@example.com"}'
   bin/burbn status -stack %s
   bin/burbn logs -stack %[2]s -role api -f
 `, api, *name)

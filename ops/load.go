@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"image"
 	"image/jpeg"
+	"io"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -26,7 +29,7 @@ import (
 // A load is what the phones of one measurement have: their tokens, and photos that
 // all of them see.
 type load struct {
-	addr   string // of the load balancer
+	addr   string // of what is measured from
 	tokens []string
 	photos []string // ids
 }
@@ -58,18 +61,30 @@ func measures() map[string]func(l *load, n int) (method, path string, user int, 
 	}
 }
 
+// doors are where a measurement can begin.
+func doors() map[string]images.Role {
+	return map[string]images.Role{"nginx": images.Nginx, "loadbalancer": images.LoadBalancer}
+}
+
 func loadTest(flags *flag.FlagSet) action {
 	name := stackFlag(flags)
-	what := flags.String("what", "feed", "`measure`: feed, media, like, or visible (upload to the follower's feed)")
+	what := flags.String("what", "feed", "`measures`, one or more with commas between: feed, media, like; or visible (upload to the follower's feed)")
+	door := flags.String("at", "nginx", "`role` to begin at: nginx, loadbalancer")
 	connections := flags.Int("c", 32, "connections at once")
-	length := flags.Duration("t", 10*time.Second, "how long, at most "+loadLimit.String())
+	length := flags.Duration("t", 10*time.Second, "how long each, at most "+loadLimit.String())
 	return func(ctx context.Context, c console, args []string) error {
 		if err := none(c, args); err != nil {
 			return err
 		}
-		next, known := measures()[*what]
-		if !known && *what != "visible" {
-			return fmt.Errorf("-what %s: accepted is feed, media, like, visible", *what)
+		role, known := doors()[*door]
+		if !known {
+			return fmt.Errorf("-at %s: accepted is nginx, loadbalancer", *door)
+		}
+		wanted := strings.Split(*what, ",")
+		for _, w := range wanted {
+			if _, known := measures()[w]; !known && *what != "visible" {
+				return fmt.Errorf("-what %s: accepted is visible, or some of feed, media, like", *what)
+			}
 		}
 		if *connections < 1 || *connections > 1000 || *length <= 0 || *length > loadLimit {
 			return fmt.Errorf("-c %d -t %v: accepted is 1 to 1000 connections and at most %v", *connections, *length, loadLimit)
@@ -78,30 +93,54 @@ func loadTest(flags *flag.FlagSet) action {
 		if err != nil {
 			return err
 		}
-		_, supervisor, err := programs(ctx, s.site.Socket())
+		running, _, err := programs(ctx, s.site.Socket())
 		if err != nil {
 			return err
 		}
-		l := &load{addr: s.placement.Of(images.LoadBalancer)[0].At(images.PortHTTP)}
+		l := &load{addr: s.placement.Of(role)[0].At(images.PortHTTP)}
 		if *what == "visible" {
 			return l.visible(ctx, c, *length)
 		}
 		if err := l.prepare(ctx, c); err != nil {
 			return err
 		}
-		before, started := readFamilies().cpu(supervisor), time.Now()
-		took, err := l.run(ctx, *connections, *length, next)
-		elapsed := time.Since(started)
-		if err != nil {
-			return err
+		for _, w := range wanted {
+			next := measures()[w]
+			if w != "like" { // what is read for the first time is not what is measured
+				if _, err := l.run(ctx, *connections, 2*time.Second, next); err != nil {
+					return err
+				}
+			}
+			before, started := cpuOf(running), time.Now()
+			took, err := l.run(ctx, *connections, *length, next)
+			if err != nil {
+				return err
+			}
+			elapsed := time.Since(started)
+			summarize(c.out, w, took, elapsed, cpuOf(running).since(before), *connections)
 		}
-		used := readFamilies().cpu(supervisor) - before
-		n := len(took)
-		fmt.Fprintf(c.out, "%s: %.0f requests a second, %.2f CPU-seconds of the servers per 1,000, p50 %v, p99 %v (%d requests, %d connections)\n",
-			*what, float64(n)/elapsed.Seconds(), used.Seconds()/float64(n)*1000,
-			took[n/2].Round(10*time.Microsecond), took[n*99/100].Round(10*time.Microsecond), n, *connections)
 		return nil
 	}
+}
+
+// summarize says what a measurement came to, and which programs had what share of the
+// processors' time.
+func summarize(w io.Writer, what string, took []time.Duration, elapsed time.Duration, used usage, connections int) {
+	n, sum := len(took), time.Duration(0)
+	for _, d := range used {
+		sum += d
+	}
+	per := func(d time.Duration) float64 { return d.Seconds() / float64(n) * 1000 }
+	fmt.Fprintf(w, "%s: %.0f requests a second, %.3f CPU-seconds of the servers per 1,000, p50 %v, p99 %v (%d requests, %d connections)\n",
+		what, float64(n)/elapsed.Seconds(), per(sum), took[n/2].Round(10*time.Microsecond), took[n*99/100].Round(10*time.Microsecond), n, connections)
+	programs := slices.SortedFunc(maps.Keys(used), func(a, b string) int { return cmp.Compare(used[b], used[a]) })
+	var shares []string
+	for _, p := range programs {
+		if used[p] > sum/200 {
+			shares = append(shares, fmt.Sprintf("%s %.3f", p, per(used[p])))
+		}
+	}
+	fmt.Fprintf(w, "  %s\n", strings.Join(shares, ", "))
 }
 
 // prepare signs up the users, who all follow five of them, and has those post.
@@ -177,13 +216,15 @@ func (l *load) run(ctx context.Context, connections int, length time.Duration,
 				return err
 			}
 			defer conn.Close()
-			var took []time.Duration
-			for ctx.Err() == nil && time.Now().Before(until) {
+			if err := conn.SetDeadline(until.Add(10 * time.Second)); err != nil {
+				return err
+			}
+			took := make([]time.Duration, 0, 1<<16)
+			for start := time.Now(); ctx.Err() == nil && start.Before(until); {
 				method, path, user, ok := next(l, int(count.Add(1)-1))
 				if !ok {
 					break
 				}
-				start := time.Now()
 				status, err := conn.do(method, path, l.tokens[user])
 				if err != nil {
 					return fmt.Errorf("%s %s: %w", method, path, err)
@@ -191,7 +232,8 @@ func (l *load) run(ctx context.Context, connections int, length time.Duration,
 				if status >= 300 {
 					return fmt.Errorf("%s %s: status %d", method, path, status)
 				}
-				took = append(took, time.Since(start))
+				end := time.Now()
+				took, start = append(took, end.Sub(start)), end
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -244,10 +286,10 @@ func (l *load) visible(ctx context.Context, c console, length time.Duration) err
 			}
 			if err := l.await(ctx, "the photo is in the feed", func() (bool, error) {
 				var feed struct {
-					Items []struct{ Media struct{ ID string } }
+					Items []struct{ ID string }
 				}
 				err := l.call(ctx, follower, http.MethodGet, "/v1/feed?limit=1", nil, &feed)
-				return len(feed.Items) > 0 && feed.Items[0].Media.ID == id, err
+				return len(feed.Items) > 0 && feed.Items[0].ID == id, err
 			}); err != nil {
 				return err
 			}
@@ -275,6 +317,27 @@ func snapshot(width, height int) ([]byte, error) {
 	var b bytes.Buffer
 	err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 90})
 	return b.Bytes(), err
+}
+
+// usage is the time that programs have had of the processors, by name: those of the
+// same name on all machines together.
+type usage map[string]time.Duration
+
+func cpuOf(running map[string]program) usage {
+	u, f := usage{}, readFamilies()
+	for _, p := range running {
+		_, name, _ := strings.Cut(p.Name, ".") // "api-01.pgbouncer"
+		u[name] += f.cpu(p.PID)
+	}
+	return u
+}
+
+func (u usage) since(before usage) usage {
+	d := usage{}
+	for name := range u {
+		d[name] = u[name] - before[name]
+	}
+	return d
 }
 
 // cpu is the time that a process and its living descendants have had of the

@@ -58,10 +58,24 @@ func commands() []command {
 		{"endpoints", "[-stack STACK] [-json]", "where to reach the stack, and what to try first", "", endpoints},
 		{"doctor", "[-stack STACK]", "what this machine lacks to bring the stack up",
 			"Changes nothing. Exits with 1 if something is missing or a port is taken.", doctor},
-		{"load", "[-stack STACK] [-what feed] [-c 32] [-t 10s]", "measure the whole chain from the load balancer on",
+		{"load", "[-stack STACK] [-what feed,media] [-at nginx] [-c 32] [-t 10s]", "measure the whole chain from nginx or the load balancer on",
 			"Makes users and photos of its own, which stay. CPU is that of every process of the\n" +
 				"stack, and none of burbn's own.", loadTest},
 		{"state", "[-stack STACK]", "the folder of all that the stack stores", "", state},
+		{"moderate", "[-stack STACK] [-as NAME] [-reason TEXT] ACT [SUBJECT]", "look at reports, take photos down, suspend accounts",
+			"ACT is one of\n\n" +
+				"  queue                 open reports, those with the most reporters first\n" +
+				"  show media|user ID    what there is to judge by\n" +
+				"  takedown MEDIA        hide a photo from all but its author\n" +
+				"  restore MEDIA\n" +
+				"  suspend USER          hide an account, and log it out everywhere\n" +
+				"  reinstate USER\n" +
+				"  dismiss KIND ID       close the reports of a user, media or comment\n" +
+				"  audit [KIND ID]       what was done, by whom and why\n\n" +
+				"MEDIA and USER are ids. What changes anything needs -reason and is written into the\n" +
+				"audit log by the same transaction; it may be repeated. The API obeys at once; where\n" +
+				"memcached does not answer, within two minutes. Who kept the URL of a photo that is\n" +
+				"taken down still gets its bytes from the CDN.", moderate},
 		{"unlock", "[-stack STACK]", "remove the lock of a pulumi that was killed",
 			"A lock whose holder still works is left alone, and is an error.", unlock},
 		{"forget", "[-stack STACK]", "delete all that a stopped stack has stored",

@@ -13,8 +13,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"burbn": main})
+	testscript.Main(withDatabases{m}, map[string]func(){"burbn": main})
 }
+
+// withDatabases ends the databases after the tests.
+type withDatabases struct{ *testing.M }
+
+func (m withDatabases) Run() int { return databases.Run(m.M) }
 
 func TestScripts(t *testing.T) { scripts(t, "testdata") }
 

@@ -86,7 +86,7 @@ func Deploy(ctx *pulumi.Context, p Plan) error {
 	keep(err)
 	edge, err := NewEdge(ctx, "edge", &EdgeArgs{Plan: p, Network: network, Storage: storage}, with)
 	keep(err)
-	cdn, err := NewCDN(ctx, "cdn", &CDNArgs{Plan: p, Storage: storage, Virginia: virginia, PublicZone: edge.PublicZone}, with)
+	cdn, err := NewCDN(ctx, "cdn", &CDNArgs{Plan: p, Network: network, Storage: storage, Virginia: virginia, PublicZone: edge.PublicZone}, with)
 	keep(err)
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -98,7 +98,7 @@ func Deploy(ctx *pulumi.Context, p Plan) error {
 	for _, role := range fleetRoles() {
 		fleets[role], err = NewFleet(ctx, string(role), &FleetArgs{
 			Plan: p, Role: role, Account: account,
-			Keys: keys, Network: network, Storage: storage, Secrets: secrets, Images: baked, Release: delivery, Edge: edge, Alerts: alerts,
+			Keys: keys, Network: network, Storage: storage, Secrets: secrets, Images: baked, Release: delivery, Edge: edge, CDN: cdn, Alerts: alerts,
 			After: []pulumi.Resource{migrated, postgres, redis, memcached},
 		}, with)
 		keep(err)

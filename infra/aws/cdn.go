@@ -4,13 +4,16 @@ import (
 	awssdk "github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudfront"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/route53"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// cachingOptimized is CloudFront's managed policy for objects whose URL alone names
-// them: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html
-const cachingOptimized = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+// edgeSeconds is how long an edge answers with a photo without asking whether it is
+// still there. Workers have what is deleted forgotten within seconds; a purge that was
+// lost, or that a photo was fetched behind, is made good by the next day. To ask costs
+// a 304 a photo, an edge and a day. Phones keep what they have shown, as their owners do.
+const edgeSeconds = 24 * 60 * 60
 
 // priceClass is which of CloudFront's edges answer: those in North America, Europe and
 // Israel, where a byte is cheapest. Phones elsewhere are answered from there too, later.
@@ -19,6 +22,7 @@ const priceClass = "PriceClass_100"
 // CDNArgs say what the CDN serves.
 type CDNArgs struct {
 	Plan
+	Network    *Network
 	Storage    *Storage
 	Virginia   *awssdk.Provider // CloudFront takes certificates from us-east-1 alone
 	PublicZone pulumi.IDOutput  // Route 53
@@ -29,6 +33,7 @@ type CDN struct {
 	pulumi.ResourceState
 
 	Domain       pulumi.StringOutput // d111111abcdef8.cloudfront.net
+	ARN          pulumi.StringOutput
 	Distribution pulumi.IDOutput
 }
 
@@ -36,7 +41,7 @@ type CDN struct {
 // bucket (origin access control), and the policy that lets that one distribution read
 // and refuses plain HTTP to everybody.
 //
-// How long a photo is kept is said by the photo: workers write it immutable. What the
+// A photo says that it is immutable, but an edge asks for it once a day. What the
 // distribution has not, it asks the bucket for, without a shield between: a rendition is
 // small and asked for by many soon after it is made. No firewall is in front of it, for
 // it serves nothing but files.
@@ -70,6 +75,22 @@ func NewCDN(ctx *pulumi.Context, name string, args *CDNArgs, opts ...pulumi.Reso
 	if err != nil {
 		return nil, err
 	}
+	// By the URL's path alone, which is the key of an object.
+	nothing := pulumi.String("none")
+	caching, err := cloudfront.NewCachePolicy(ctx, name+"-caching", &cloudfront.CachePolicyArgs{
+		Name:       pulumi.String(args.resourceName("media")),
+		MinTtl:     pulumi.Int(1), // what is not there yet may come
+		DefaultTtl: pulumi.Int(edgeSeconds),
+		MaxTtl:     pulumi.Int(edgeSeconds),
+		ParametersInCacheKeyAndForwardedToOrigin: cloudfront.CachePolicyParametersInCacheKeyAndForwardedToOriginArgs{
+			CookiesConfig:      cloudfront.CachePolicyParametersInCacheKeyAndForwardedToOriginCookiesConfigArgs{CookieBehavior: nothing},
+			HeadersConfig:      cloudfront.CachePolicyParametersInCacheKeyAndForwardedToOriginHeadersConfigArgs{HeaderBehavior: nothing},
+			QueryStringsConfig: cloudfront.CachePolicyParametersInCacheKeyAndForwardedToOriginQueryStringsConfigArgs{QueryStringBehavior: nothing},
+		},
+	}, within)
+	if err != nil {
+		return nil, err
+	}
 	distribution, err := cloudfront.NewDistribution(ctx, name+"-distribution", &cloudfront.DistributionArgs{
 		Enabled:       pulumi.Bool(true),
 		Comment:       pulumi.String(args.resourceName("media")),
@@ -86,7 +107,7 @@ func NewCDN(ctx *pulumi.Context, name string, args *CDNArgs, opts ...pulumi.Reso
 			TargetOriginId:          pulumi.String("media"),
 			AllowedMethods:          pulumi.ToStringArray([]string{"GET", "HEAD"}),
 			CachedMethods:           pulumi.ToStringArray([]string{"GET", "HEAD"}),
-			CachePolicyId:           pulumi.String(cachingOptimized),
+			CachePolicyId:           caching.ID(),
 			ResponseHeadersPolicyId: headers.ID(),
 			ViewerProtocolPolicy:    pulumi.String("redirect-to-https"),
 			Compress:                pulumi.Bool(false), // a JPEG grows
@@ -114,10 +135,21 @@ func NewCDN(ctx *pulumi.Context, name string, args *CDNArgs, opts ...pulumi.Reso
 	if err := lead(ctx, name+"-name", domain, args.PublicZone, distribution.DomainName, distribution.HostedZoneId, c, "A", "AAAA"); err != nil {
 		return nil, err
 	}
+	// Workers find the distribution by a name of ours, as everything.
+	if _, err := route53.NewRecord(ctx, name+"-distribution-id", &route53.RecordArgs{
+		ZoneId:  args.Network.PrivateZone,
+		Name:    pulumi.String(args.Placement.Distribution()),
+		Type:    pulumi.String("TXT"),
+		Ttl:     pulumi.Int(300),
+		Records: pulumi.StringArray{distribution.ID()},
+	}, within); err != nil {
+		return nil, err
+	}
 	if err := c.logs(ctx, name, args, distribution); err != nil {
 		return nil, err
 	}
 	c.Domain = distribution.DomainName
+	c.ARN = distribution.Arn
 	c.Distribution = distribution.ID()
 	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"domain": c.Domain})
 }

@@ -180,27 +180,52 @@ func (a account) allows(role, action, on string) (bool, error) {
 		if attr(r, "role") != role {
 			continue
 		}
-		var document struct {
-			Statement []struct {
-				Effect           string
-				Action, Resource any
-			}
+		given, err := grants(r)
+		if err != nil {
+			return false, err
 		}
-		if err := json.Unmarshal([]byte(attr(r, "policy")), &document); err != nil {
-			return false, fmt.Errorf("%s: %w", r.Name, err)
-		}
-		for _, s := range document.Statement {
-			matches := func(v any, what string) bool {
-				list, ok := v.([]any)
-				if !ok {
-					list = []any{v}
-				}
-				return slices.ContainsFunc(list, func(e any) bool { return glob(fmt.Sprint(e), what) })
-			}
-			if s.Effect == "Allow" && matches(s.Action, action) && matches(s.Resource, on) {
-				return true, nil
-			}
+		if slices.ContainsFunc(given, func(g grant) bool { return g.covers(action, on) }) {
+			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// grant is a statement of a policy that allows something.
+type grant struct{ actions, resources []string }
+
+// grants are those of the policy that a resource has as an input.
+func grants(r record.Resource) ([]grant, error) {
+	var document struct {
+		Statement []struct {
+			Effect           string
+			Action, Resource any
+		}
+	}
+	if err := json.Unmarshal([]byte(attr(r, "policy")), &document); err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Name, err)
+	}
+	list := func(v any) []string {
+		several, ok := v.([]any)
+		if !ok {
+			several = []any{v}
+		}
+		var texts []string
+		for _, e := range several {
+			texts = append(texts, fmt.Sprint(e))
+		}
+		return texts
+	}
+	var given []grant
+	for _, s := range document.Statement {
+		if s.Effect == "Allow" {
+			given = append(given, grant{list(s.Action), list(s.Resource)})
+		}
+	}
+	return given, nil
+}
+
+func (g grant) covers(action, on string) bool {
+	return slices.ContainsFunc(g.actions, func(a string) bool { return glob(a, action) }) &&
+		slices.ContainsFunc(g.resources, func(r string) bool { return glob(r, on) })
 }

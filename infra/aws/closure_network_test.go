@@ -12,6 +12,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
+	"github.com/burbn/burbn/infra/fake"
 	"github.com/burbn/burbn/infra/record"
 )
 
@@ -71,6 +72,9 @@ func (a account) ends() map[string]end {
 	}
 	for _, r := range a.of("ec2/instance:Instance") {
 		put(outputs(r)["privateIp"], r, "vpcSecurityGroupIds")
+	}
+	for _, r := range a.of("cloudfront/distribution:Distribution") {
+		ends[fake.ID(r.Name)] = end{r, nil} // a name that says its id
 	}
 	return ends
 }
@@ -210,10 +214,40 @@ func (a account) asksAmazon(m machine) []string {
 	if !lists {
 		problems = append(problems, m.resource.Name+": no way to S3")
 	}
+	problems = append(problems, a.asksS3(m)...)
 	for _, service := range []string{"secretsmanager", "autoscaling", "ssm", "ssmmessages"} {
 		e, ok := a.byInput("ec2/vpcEndpoint:VpcEndpoint", "serviceName", "com.amazonaws."+a.region+"."+service)
 		if !ok || !a.reaches(m.groups, strs(e.Inputs["securityGroupIds"]), 443) {
 			problems = append(problems, m.resource.Name+": no way to "+service)
+		}
+	}
+	return problems
+}
+
+// asksS3 says what a machine's role may ask of S3 and the endpoint on the way there does
+// not let through.
+func (a account) asksS3(m machine) []string {
+	e, ok := a.byInput("ec2/vpcEndpoint:VpcEndpoint", "serviceName", "com.amazonaws."+a.region+".s3")
+	role, there := a.byInput("iam/rolePolicy:RolePolicy", "role", m.identity)
+	if !ok || !there {
+		return []string{m.resource.Name + ": no endpoint of S3, or no policy"}
+	}
+	through, err := grants(e)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	asked, err := grants(role)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var problems []string
+	for _, g := range asked {
+		for _, action := range g.actions {
+			for _, on := range g.resources {
+				if strings.HasPrefix(action, "s3:") && !slices.ContainsFunc(through, func(t grant) bool { return t.covers(action, on) }) {
+					problems = append(problems, fmt.Sprintf("%s: %s lets no %s on %s through", m.resource.Name, e.Name, action, on))
+				}
+			}
 		}
 	}
 	return problems

@@ -1,6 +1,7 @@
 package aws_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -65,7 +66,29 @@ func (a account) fits(all []machine, files map[string]map[string]string) []strin
 	if err != nil {
 		return append(problems, err.Error())
 	}
+	for _, m := range all {
+		if m.role == "worker" {
+			problems = append(problems, a.purges(m, worker)...)
+		}
+	}
 	return append(problems, a.watches(worker)...)
+}
+
+// purges asks whether a worker finds the distribution of the photos' name, and may have
+// it forget.
+func (a account) purges(m machine, worker settings.Worker) []string {
+	ends, _, err := a.resolve(worker.Edge.Distribution)
+	if err != nil || len(ends) != 1 || ends[0].resource.Type != "aws:cloudfront/distribution:Distribution" {
+		return []string{fmt.Sprintf("%s says the id of no distribution (%v)", worker.Edge.Distribution, err)}
+	}
+	distribution := ends[0].resource
+	if serves := strs(distribution.Inputs["aliases"]); !slices.Contains(serves, strings.TrimPrefix(worker.Storage.CDN, "https://")) {
+		return []string{fmt.Sprintf("%s serves %q, not %s", distribution.Name, serves, worker.Storage.CDN)}
+	}
+	if ok, err := a.allows(m.identity, "cloudfront:CreateInvalidation", str(outputs(distribution)["arn"])); !ok {
+		return []string{fmt.Sprintf("%s may not have %s forget (%v)", m.resource.Name, distribution.Name, err)}
+	}
+	return nil
 }
 
 // keeps asks whether the machine that watches looks for its volume where it is attached.
@@ -113,6 +136,11 @@ func TestWhatDoesNotFitIsFound(t *testing.T) {
 		{"scraping", whole.without("network-monitoring-to-worker-9100-in"), true, "job node: no way to worker at 9100"},
 		{"listener", whole.without("edge-api-listener"), true, "does not answer at 8080"},
 		{"way of a health check", whole.without("network-alb-to-nginx-8082-in"), true, "no way from edge-alb to nginx at 8082"},
+		{"way of an export's parts", whole.with("network-s3", "policy", replace("s3:ListMultipartUploadParts", "s3:ListBucketMultipartUploads")), true,
+			"worker-template: network-s3 lets no s3:ListMultipartUploadParts on arn:aws:s3:::example-burbn-dev-uploads/exports/* through"},
+		{"name of the CDN", whole.without("cdn-distribution-id"), true, "cdn.dev.burbn.internal says the id of no distribution"},
+		{"permission to purge", whole.with("worker-policy", "policy", replace("CreateInvalidation", "GetInvalidation")), true, "worker-template may not have cdn-distribution forget"},
+		{"CDN", whole.without("cdn-distribution"), true, "leads to cdn-distribution.id, which there is not"},
 		{"volume", whole.with("monitoring-attachment", "deviceName", replace("sdf", "sdg")), true, "the unit data looks"},
 		{"metric of the queue", whole.with("worker-behind", "metricName", replace("Oldest", "Eldest")), true, "worker-behind asks for"},
 		{"database that is watched", whole.without("postgres-01"), true, "nobody reports AWS/RDS"},

@@ -103,7 +103,7 @@ func dataTypes() []string {
 	return []string{
 		"aws:rds/instance:Instance", "aws:elasticache/replicationGroup:ReplicationGroup", "aws:elasticache/cluster:Cluster",
 		"aws:secretsmanager/secret:Secret", "aws:secretsmanager/secretVersion:SecretVersion", "aws:secretsmanager/secretRotation:SecretRotation",
-		"aws:kms/key:Key", "aws:lambda/invocation:Invocation", "random:index/randomPassword:RandomPassword",
+		"aws:kms/key:Key", "aws:lambda/invocation:Invocation", "random:index/randomPassword:RandomPassword", "random:index/randomBytes:RandomBytes",
 		"aws:rds/parameterGroup:ParameterGroup", "aws:elasticache/parameterGroup:ParameterGroup",
 	}
 }

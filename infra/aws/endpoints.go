@@ -124,7 +124,7 @@ func bucketsPolicy(region, account string, own topology.Buckets) (string, error)
 		"Sid":       "OwnObjects",
 		"Effect":    "Allow",
 		"Principal": "*", // of the account in the condition
-		"Action":    []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"},
+		"Action":    []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"},
 		"Resource":  objects,
 		"Condition": statement{"StringEquals": statement{"aws:PrincipalAccount": account}},
 	}, statement{

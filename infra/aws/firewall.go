@@ -93,7 +93,7 @@ func flows() []flow {
 
 		// The rest of the world, through the NAT gateways. nginx has nothing to say there.
 		{[]string{"api"}, theWorld, portTLS, "Sentry"},
-		{[]string{"worker"}, theWorld, portTLS, "Facebook, X, Sentry, CloudWatch"},
+		{[]string{"worker"}, theWorld, portTLS, "Facebook, X, CloudFront, Sentry, CloudWatch"},
 		{[]string{"push"}, theWorld, portTLS, "APNs, Sentry"},
 		{[]string{"monitoring"}, theWorld, portTLS, "the pager; EC2, whose machines it watches"},
 		{[]string{"bake"}, theWorld, portTLS, "packages, EC2 Image Builder"},

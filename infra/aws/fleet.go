@@ -37,6 +37,7 @@ type FleetArgs struct {
 	Images  *MachineImages
 	Release *Release
 	Edge    *Edge
+	CDN     *CDN
 	Alerts  *Alerts
 	// After must be there before the first machine of a release is born.
 	After []pulumi.Resource
@@ -57,7 +58,7 @@ func NewFleet(ctx *pulumi.Context, name string, args *FleetArgs, opts ...pulumi.
 		return nil, err
 	}
 	called := args.resourceName(string(args.Role))
-	who, err := newIdentity(ctx, name, called, args.permissions(args.Role, args.Account, args.Keys), f)
+	who, err := newIdentity(ctx, name, called, args.permissions(args.Role, args.Account, args.Keys, args.CDN), f)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func NewMonitoring(ctx *pulumi.Context, name string, args *MonitoringArgs, opts 
 	if err := ctx.RegisterComponentResource("burbn:aws:Monitoring", name, m, opts...); err != nil {
 		return nil, err
 	}
-	who, err := newIdentity(ctx, name, args.resourceName(string(images.Monitoring)), args.permissions(images.Monitoring, args.Account, args.Keys), m)
+	who, err := newIdentity(ctx, name, args.resourceName(string(images.Monitoring)), args.permissions(images.Monitoring, args.Account, args.Keys, nil), m)
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ func Place(t topology.Topology, stack string, r release.Release) images.Placemen
 	// Baked into every machine: Amazon's authorities for RDS are in no system's store.
 	p.PostgresCA = images.RDSAuthorities
 	p.APNs = images.APNs{URL: "https://api.push.apple.com", TeamID: t.APNs.TeamID, KeyID: t.APNs.KeyID, Topic: t.APNs.Topic}
+	p.Share = images.Share(t.Share)
 	p.SentryDSN = t.SentryDSN
 	p.RunAs = "burbn"
 	p.Network = t.AWS.Network.CIDR

@@ -56,12 +56,20 @@ func trusts(service string) (string, error) {
 	return policy(statement{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": statement{"Service": service}})
 }
 
-// permissions is the policy of a role's machines.
-func (p Plan) permissions(role images.Role, account string, keys *Keys) pulumi.StringOutput {
-	return keys.Data.ApplyT(func(key string) (string, error) {
-		statements, err := p.statements(role, account, key)
+// permissions is the policy of a role's machines, of which the workers' alone needs to
+// know the CDN.
+func (p Plan) permissions(role images.Role, account string, keys *Keys, cdn *CDN) pulumi.StringOutput {
+	parts := []any{keys.Data}
+	if role == images.Worker {
+		parts = append(parts, cdn.ARN)
+	}
+	return pulumi.All(parts...).ApplyT(func(arns []any) (string, error) {
+		statements, err := p.statements(role, account, arns[0].(string))
 		if err != nil {
 			return "", fmt.Errorf("what machines of %s may do: %w", role, err)
+		}
+		if role == images.Worker {
+			statements = append(statements, allow("Purge", []string{arns[1].(string)}, "cloudfront:CreateInvalidation"))
 		}
 		return policy(statements...)
 	}).(pulumi.StringOutput)
@@ -115,13 +123,18 @@ func (p Plan) ownStatements(role images.Role) []statement {
 	look := allow("LookForObjects", []string{uploads, media}, "s3:ListBucket")
 	switch role {
 	case images.API:
-		// A presigned request may what its signer may. HEAD needs the permission of GET.
+		// A presigned request may what its signer may: put an upload, get an export. HEAD
+		// needs the permission of GET.
 		return []statement{look, allow("Uploads", []string{uploads + "/*"}, "s3:PutObject", "s3:GetObject")}
 	case images.Worker:
 		age := allow("QueueAge", []string{"*"}, "cloudwatch:PutMetricData") // there are no resources to name
 		age["Condition"] = statement{"StringEquals": statement{"cloudwatch:namespace": metricNamespace}}
 		return []statement{
-			look, allow("Originals", []string{uploads + "/*"}, "s3:GetObject"), allow("Renditions", []string{media + "/*"}, "s3:PutObject"), age,
+			look, age,
+			allow("Originals", []string{uploads + "/*"}, "s3:GetObject", "s3:DeleteObject"),
+			allow("Renditions", []string{media + "/*"}, "s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+			// An export is uploaded in parts, and goes on with those that are there.
+			allow("Exports", []string{uploads + "/" + exports + "*"}, "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"),
 		}
 	case images.Monitoring:
 		// Neither knows resources.

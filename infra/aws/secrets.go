@@ -85,6 +85,17 @@ func NewSecrets(ctx *pulumi.Context, name string, args *SecretsArgs, opts ...pul
 			s.RedisToken = password
 		}
 	}
+	link, err := s.bytes(ctx, name+"-link", source, args)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := s.secret(ctx, name, "link", args)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.value(ctx, name, "link", "key", secret, link); err != nil {
+		return nil, err
+	}
 	for _, m := range args.Placement.Of(images.Postgres) {
 		for _, k := range []string{ownerSecret(m.Name), appSecret(m.Name)} {
 			if s.born[k], err = s.password(ctx, logicalSecret(name, k), 48, source, args); err != nil {
@@ -136,6 +147,17 @@ func (s *Secrets) password(ctx *pulumi.Context, name string, length int, source 
 		return pulumi.StringOutput{}, err
 	}
 	return pulumi.ToSecret(p.Result).(pulumi.StringOutput), nil
+}
+
+// bytes are 32 random ones in hex, a key of AES-256. Nothing that is edited here may ever
+// make them anew: what they encrypt could not be read again.
+func (s *Secrets) bytes(ctx *pulumi.Context, name string, source *random.Provider, args *SecretsArgs) (pulumi.StringOutput, error) {
+	b, err := random.NewRandomBytes(ctx, name+"-bytes", &random.RandomBytesArgs{Length: pulumi.Int(32)},
+		pulumi.Parent(s), pulumi.Provider(source), pulumi.Protect(args.Topology.AWS.Protect), pulumi.IgnoreChanges([]string{"length"}))
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	return pulumi.ToSecret(b.Hex).(pulumi.StringOutput), nil
 }
 
 func (s *Secrets) secret(ctx *pulumi.Context, component, name string, args *SecretsArgs) (*secretsmanager.Secret, error) {
@@ -194,6 +216,7 @@ func credentials() map[string]settings.SecretRef {
 		"postgres-monitor-password": {ID: "monitor", Key: "password"},
 		"redis-password":            {ID: "redis", Key: "password"},
 		"token-key":                 {ID: "session", Key: "key"},
+		"link-key":                  {ID: "link", Key: "key"},
 		"apns-key":                  {ID: "apns", Key: "key"},
 		"sentry-key":                {ID: "sentry", Key: "key"},
 		"pager-key":                 {ID: "pager", Key: "key"},

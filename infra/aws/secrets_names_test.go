@@ -15,6 +15,7 @@ func TestSecretRef(t *testing.T) {
 		"postgres-monitor-password": {ID: "burbn/staging/monitor", Key: "password"},
 		"redis-password":            {ID: "burbn/staging/redis", Key: "password"},
 		"token-key":                 {ID: "burbn/staging/session", Key: "key"},
+		"link-key":                  {ID: "burbn/staging/link", Key: "key"},
 		"apns-key":                  {ID: "burbn/staging/apns", Key: "key"},
 		"sentry-key":                {ID: "burbn/staging/sentry", Key: "key"},
 		"pager-key":                 {ID: "burbn/staging/pager", Key: "key"},

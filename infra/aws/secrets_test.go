@@ -21,6 +21,7 @@ func TestSecrets(t *testing.T) {
 		"pooler":  {"password": "made-up-secrets-pooler-password"},
 		"monitor": {"password": "made-up-secrets-monitor-password"},
 		"session": {"key": "made-up-secrets-session-password"},
+		"link":    {"key": "made-up-secrets-link-bytes"},
 		"apns":    {"key": "a secret of the configuration"},
 		"sentry":  {"key": "a secret of the configuration"},
 		"pager":   {"key": "a secret of the configuration"},
@@ -41,6 +42,10 @@ func TestSecrets(t *testing.T) {
 		if r := rs[name]; !r.Protect || !slices.Contains(r.IgnoreChanges, "length") || !slices.Contains(r.IgnoreChanges, "special") {
 			t.Errorf("%s may be made anew", name)
 		}
+	}
+	has(t, rs, "secrets-link-bytes", map[string]any{"length": 32.0})
+	if r := rs["secrets-link-bytes"]; !r.Protect || !slices.Contains(r.IgnoreChanges, "length") {
+		t.Error("what encrypts the tokens of linked accounts may be made anew")
 	}
 }
 

@@ -52,7 +52,7 @@ func NewStorage(ctx *pulumi.Context, name string, args *StorageArgs, opts ...pul
 		undelete   int // days
 		rules      s3.BucketLifecycleConfigurationV2RuleArray
 	}{
-		{&s.Uploads, "uploads", cloud.Buckets.Uploads, cloud.Media.UndeleteDays, coldRules(cloud.Media.ColdAfterDays)},
+		{&s.Uploads, "uploads", cloud.Buckets.Uploads, cloud.Media.UndeleteDays, append(coldRules(cloud.Media.ColdAfterDays), exportRule())},
 		{&s.Media, "media", cloud.Buckets.Media, cloud.Media.UndeleteDays, nil},
 		// No release is ever expired: what a stack may roll back to is not known here.
 		{&s.Artifacts, "artifacts", cloud.Buckets.Artifacts, cloud.Media.UndeleteDays, nil},
@@ -82,20 +82,21 @@ func NewStorage(ctx *pulumi.Context, name string, args *StorageArgs, opts ...pul
 		return nil, err
 	}
 	s.logsOpen = open
-	// A presigned request is the permission, whatever page it is sent from; cookies
-	// are never sent along.
-	_, err = s3.NewBucketCorsConfigurationV2(ctx, name+"-uploads-cors", &s3.BucketCorsConfigurationV2Args{
-		Bucket: s.Uploads.ID(),
-		CorsRules: s3.BucketCorsConfigurationV2CorsRuleArray{s3.BucketCorsConfigurationV2CorsRuleArgs{
-			AllowedMethods: pulumi.ToStringArray([]string{"PUT"}),
-			AllowedOrigins: pulumi.ToStringArray([]string{"*"}),
-			AllowedHeaders: pulumi.ToStringArray([]string{"content-type", "content-length"}),
-			ExposeHeaders:  pulumi.ToStringArray([]string{"etag"}),
-			MaxAgeSeconds:  pulumi.Int(3600),
-		}},
-	}, pulumi.Parent(s))
-	if err != nil {
-		return nil, err
+	// A presigned request is the permission; a browser asks besides from whose pages it may
+	// be sent. Apps ask nobody.
+	if origins := args.Topology.Origins; len(origins) > 0 {
+		if _, err := s3.NewBucketCorsConfigurationV2(ctx, name+"-uploads-cors", &s3.BucketCorsConfigurationV2Args{
+			Bucket: s.Uploads.ID(),
+			CorsRules: s3.BucketCorsConfigurationV2CorsRuleArray{s3.BucketCorsConfigurationV2CorsRuleArgs{
+				AllowedMethods: pulumi.ToStringArray([]string{"PUT"}),
+				AllowedOrigins: pulumi.ToStringArray(origins),
+				AllowedHeaders: pulumi.ToStringArray([]string{"content-type", "content-length"}),
+				ExposeHeaders:  pulumi.ToStringArray([]string{"etag"}),
+				MaxAgeSeconds:  pulumi.Int(3600),
+			}},
+		}, pulumi.Parent(s)); err != nil {
+			return nil, err
+		}
 	}
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{
 		"uploads": s.Uploads.Bucket, "media": s.Media.Bucket, "artifacts": s.Artifacts.Bucket, "logs": s.Logs.Bucket,
@@ -139,6 +140,26 @@ func coldRules(days int) s3.BucketLifecycleConfigurationV2RuleArray {
 			StorageClass: pulumi.String("GLACIER_IR"),
 		}},
 	}}
+}
+
+// What exports are called in the bucket of uploads, and how long they can be fetched.
+const (
+	exports    = "exports/"
+	exportDays = 7
+)
+
+// exportRule forgets exports, which are all that somebody has in one file, and can be
+// made again; nobody wants them brought back.
+func exportRule() s3.BucketLifecycleConfigurationV2RuleArgs {
+	return s3.BucketLifecycleConfigurationV2RuleArgs{
+		Id:         pulumi.String("exports"),
+		Status:     pulumi.String("Enabled"),
+		Filter:     s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String(exports)},
+		Expiration: s3.BucketLifecycleConfigurationV2RuleExpirationArgs{Days: pulumi.Int(exportDays)},
+		NoncurrentVersionExpiration: s3.BucketLifecycleConfigurationV2RuleNoncurrentVersionExpirationArgs{
+			NoncurrentDays: pulumi.Int(1),
+		},
+	}
 }
 
 // expiryRules delete what is older.

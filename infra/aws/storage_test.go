@@ -31,6 +31,9 @@ func TestWhatIsDeletedCanBeBroughtBack(t *testing.T) {
 		var kept []float64
 		for _, r := range resources[name+"-lifecycle"].Inputs["rules"].ArrayValue() {
 			rule := r.ObjectValue()
+			if rule["id"].StringValue() == "exports" {
+				continue
+			}
 			if noncurrent := rule["noncurrentVersionExpiration"]; noncurrent.IsObject() {
 				kept = append(kept, noncurrent.ObjectValue()["noncurrentDays"].NumberValue())
 			}
@@ -41,6 +44,33 @@ func TestWhatIsDeletedCanBeBroughtBack(t *testing.T) {
 		if !slices.Equal(kept, []float64{days}) {
 			t.Errorf("%s: kept for %v days, not %v", name, kept, days)
 		}
+	}
+}
+
+func TestExportsAreGoneAfterAWeek(t *testing.T) {
+	for _, r := range recorded(t, sample())["storage-uploads-lifecycle"].Inputs["rules"].ArrayValue() {
+		rule := r.ObjectValue()
+		if rule["id"].StringValue() != "exports" {
+			continue
+		}
+		if rule["filter"].ObjectValue()["prefix"].StringValue() != "exports/" || rule["expiration"].ObjectValue()["days"].NumberValue() != 7 ||
+			rule["noncurrentVersionExpiration"].ObjectValue()["noncurrentDays"].NumberValue() != 1 {
+			t.Errorf("the rule is %v", rule)
+		}
+		return
+	}
+	t.Error("exports are kept for ever")
+}
+
+func TestOnlyTheStacksOriginsUploadFromABrowser(t *testing.T) {
+	top := sample()
+	rule := recorded(t, top)["storage-uploads-cors"].Inputs["corsRules"].ArrayValue()[0].ObjectValue()
+	if got := rule["allowedOrigins"].ArrayValue(); len(got) != 1 || got[0].StringValue() != "https://www.example.com" {
+		t.Errorf("origins are %v", got)
+	}
+	top.Origins = nil
+	if _, ok := recorded(t, top)["storage-uploads-cors"]; ok {
+		t.Error("a browser may upload though the stack names no origin")
 	}
 }
 

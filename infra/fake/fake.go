@@ -115,6 +115,8 @@ func Outputs(typ, name string, inputs resource.PropertyMap) resource.PropertyMap
 		out.set("outputs", resource.NewProperty(resource.PropertyMap{"RotationLambdaARN": resource.NewProperty(arn("lambda", "function", called))}))
 	case "random:index/randomPassword:RandomPassword", "random:index/randomString:RandomString":
 		out.it["result"] = resource.MakeSecret(resource.NewProperty("made-up-" + name))
+	case "random:index/randomBytes:RandomBytes":
+		out.it["hex"] = resource.MakeSecret(resource.NewProperty("made-up-" + name))
 	}
 	return out.it
 }

@@ -150,13 +150,15 @@ func TestAnEditTouchesOnlyWhatItMust(t *testing.T) {
 		{"one more nginx", func(t *topology.Topology) { t.Nginx.Count = 4 },
 			[]string{"nginx-04", "loadbalancer-01.haproxy", "monitoring-01.prometheus"}},
 		{"one more worker", func(t *topology.Topology) { t.Worker.Count = 2 },
-			[]string{"worker-02", "monitoring-01.prometheus"}},
+			[]string{"worker-02", "cdn-01.cdn", "monitoring-01.prometheus"}}, // the edge obeys workers alone
 		{"more slots for photos", func(t *topology.Topology) { t.Worker.Slots.Photo = 4 },
-			[]string{"worker-01.worker", "worker-01.buckets"}},
+			[]string{"worker-01.worker"}},
 		{"longer feeds", func(t *topology.Topology) { t.Feed.Length = 900 },
 			[]string{"api-01.api", "api-02.api", "worker-01.worker", "worker-01.buckets"}},
 		{"larger uploads", func(t *topology.Topology) { t.Upload.MaxBytes *= 2 },
-			[]string{"api-01.api", "api-02.api"}},
+			[]string{"api-01.api", "api-02.api", "worker-01.buckets"}},
+		{"a browser's origin", func(t *topology.Topology) { t.Origins = []string{"https://www.example.com"} },
+			[]string{"api-01.api", "api-02.api", "worker-01.buckets"}},
 		{"another scrape interval", func(t *topology.Topology) { t.Monitoring.ScrapeInterval *= 2 },
 			[]string{"monitoring-01."}},
 	}

@@ -114,6 +114,7 @@ func Place(t topology.Topology, s Site, r release.Release) images.Placement {
 				URL:    "https://" + m.Addr + ":8443",
 				TeamID: t.APNs.TeamID, KeyID: t.APNs.KeyID, Topic: t.APNs.Topic,
 			}
+			p.Share = images.Share{Facebook: "http://" + m.At(images.PortFacebook), Twitter: "http://" + m.At(images.PortTwitter)}
 			p.SentryDSN = "http://" + m.Addr + ":8092/1"
 		default:
 			for i := range count(t, role) {

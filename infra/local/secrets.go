@@ -31,6 +31,11 @@ func (d *deployment) makeSecrets() error {
 		}
 		d.secrets[name] = s.Value
 	}
+	link, err := host.NewSecret(d.ctx, "link-key", &host.SecretArgs{Kind: host.Key, Path: d.site.secret("link-key")})
+	if err != nil {
+		return err
+	}
+	d.secrets["link-key"] = link.Value
 	apns, err := host.NewSecret(d.ctx, "apns-key", &host.SecretArgs{Kind: host.ECP256, Path: d.site.secret("apns-key")})
 	if err != nil {
 		return err

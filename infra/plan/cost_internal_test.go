@@ -28,7 +28,7 @@ func TestEstimate(t *testing.T) {
 			"network: 1 x NAT gateway":                  0.045 * 730,
 			"network: 5 x interface endpoint in a zone": 5 * 0.01 * 730,  // in the zone of the gateway
 			"network: 3 x public IPv4 address":          3 * 0.005 * 730, // the gateway's, and the ALB's in two zones
-			"secrets: 9 x secret":                       9 * 0.4,         // five, and of each database the services' and the owner's
+			"secrets: 10 x secret":                      10 * 0.4,        // six, and of each database the services' and the owner's
 			"names: 1 x hosted zone":                    0.5,
 		}},
 		{"production", 3*(0.0725*730+20*0.08+2.1) + 25*(0.145*730+20*0.08+2.1) + 8*(0.58*730+40*0.08+2.1) + 2*(0.0725*730+20*0.08+2.1), map[string]float64{
@@ -41,7 +41,7 @@ func TestEstimate(t *testing.T) {
 			"network: 6 x public IPv4 address":           6 * 0.005 * 730,
 			"edge: 1 x WAF":                              5,
 			"edge: 1 x WAF rule":                         1,
-			"secrets: 29 x secret":                       29 * 0.4,
+			"secrets: 30 x secret":                       30 * 0.4,
 		}},
 	} {
 		t.Run(test.stack, func(t *testing.T) {

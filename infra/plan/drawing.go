@@ -43,7 +43,7 @@ func drawing(t topology.Topology) string {
 		{fleet("api", t.API.Count, c.API), "S3 uploads <- phone, signed by api", '|'},
 		{"  |", "  |", '|'},
 		{fmt.Sprintf("  +- memcached x %d", t.Memcached.Count), fleet("worker", t.Worker.Count, c.Worker) + " ", '+'},
-		{"  +- " + cache, fmt.Sprintf("  | %d tasks at once on each", tasks(t)), 0},
+		{"  +- " + cache, fmt.Sprintf("  | %d tasks at once on each", t.Worker.Slots.All()), 0},
 		{"  |", "  |", 0},
 		{"PgBouncer on the machine", "PgBouncer on the machine", 0},
 		{"  |", "  |", 0},
@@ -51,11 +51,6 @@ func drawing(t topology.Topology) string {
 		{"", "  |", 0},
 		{"", fleet("push", t.Push.Count, c.Push) + " -> APNs", 0},
 	})
-}
-
-// tasks is how many tasks a worker does at once.
-func tasks(t topology.Topology) int {
-	return t.Worker.Slots.Photo + t.Worker.Slots.FanOut + t.Worker.Slots.Follow
 }
 
 // upTo is how many machines a fleet has, and may have.

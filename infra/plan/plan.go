@@ -219,7 +219,7 @@ func systems(t topology.Topology) []System {
 		{"load balancer", "1", "ALB", c.Domains.API},
 		fleet("nginx", t.Nginx.Count, c.Nginx, "in front of the API"),
 		fleet("api", t.API.Count, c.API, fmt.Sprintf("held at %d %% CPU", c.API.CPUPercent)),
-		fleet("worker", t.Worker.Count, c.Worker, fmt.Sprintf("%d tasks at once on each, held at tasks of %d s", tasks(t), c.Worker.OldestSeconds)),
+		fleet("worker", t.Worker.Count, c.Worker, fmt.Sprintf("%d tasks at once on each, held at tasks of %d s", t.Worker.Slots.All(), c.Worker.OldestSeconds)),
 		fleet("push", t.Push.Count, c.Push, fmt.Sprintf("%d pushes at once on each", t.Push.Slots)),
 		{"postgres", fmt.Sprint(databases), c.Postgres.Class, storage},
 		{"replica", fmt.Sprint(databases * t.Postgres.Replicas), c.Postgres.Class, "each in another zone than its primary"},

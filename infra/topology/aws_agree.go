@@ -14,6 +14,7 @@ func (r *reader) agree(t Topology) {
 	r.agreeNames(t.AWS)
 	r.agreeNetwork(t)
 	r.agreeFleets(t)
+	r.agreeLimits(t)
 	r.agreeStorage(t)
 	r.agreeConnections(t)
 	r.agreeCaches(t)
@@ -68,6 +69,16 @@ func (r *reader) agreeFleets(t Topology) {
 			r.check(f.max >= f.count, "aws."+f.key+".max", "%d is less than the %d that the fleet starts with (%s.count): accepted is %d to %d",
 				f.max, f.count, f.key, f.count, MaxIndex)
 		}
+	}
+}
+
+// agreeLimits checks that the API's own limits, which it tells phones, are met before the
+// firewall's, which says nothing.
+func (r *reader) agreeLimits(t Topology) {
+	if n := t.AWS.WAF.RequestsPer5Minutes; n > 0 && r.usable("aws.waf.requestsPer5Minutes", "rateLimits.read", "rateLimits.write") {
+		least := 5 * (t.RateLimits.Read + t.RateLimits.Write)
+		r.check(n >= least, "aws.waf.requestsPer5Minutes",
+			"%d is less than one account may send in five minutes (rateLimits), %d: accepted is 0 for no firewall, or %d to %d", n, least, least, mostRequests)
 	}
 }
 

@@ -22,7 +22,7 @@ func TestAWSIsRead(t *testing.T) {
 		"redis":     c.Redis == topology.ElastiCacheRedis{Engine: "redis", Version: "7.1", Node: "cache.r7g.xlarge", Replicas: 1, SnapshotDays: 7},
 		"postgres":  c.Postgres.Class == "db.r6g.4xlarge" && c.Postgres.MaxStorageGB == 2000 && !c.Postgres.MultiAZ,
 		"the shape": got.Nginx.Count == 3 && got.API.Count == 25 && len(got.Databases) == 12 && got.Postgres.Replicas == 1 && got.Memcached.Count == 6,
-		"workers":   got.Worker.Count*(got.Worker.Slots.Photo+got.Worker.Slots.FanOut+got.Worker.Slots.Follow) == 200,
+		"workers":   got.Worker.Count*got.Worker.Slots.All() == 200,
 	} {
 		if !ok {
 			t.Errorf("%s: read %+v", what, got)
@@ -66,8 +66,10 @@ func TestAWSRefusals(t *testing.T) {
 		{"bucket with a prefix that is taken", "uploads: example-burbn-production-uploads", "uploads: xn--uploads", `buckets.uploads: "xn--uploads" is not accepted: S3 keeps names that begin with xn-- for itself`},
 		{"bucket with a suffix that is taken", "uploads: example-burbn-production-uploads", "uploads: uploads-s3alias", `buckets.uploads: "uploads-s3alias" is not accepted: S3 keeps names that end with -s3alias for itself`},
 		{"one bucket for two", "logs: example-burbn-production-logs", "logs: example-burbn-production-media", `buckets.logs: "example-burbn-production-media" is the bucket of the media, all of which the CDN reads: accepted is another`},
-		{"firewall below zero", "requestsPer5Minutes: 3000", "requestsPer5Minutes: -1", "waf.requestsPer5Minutes: -1 is out of range: accepted is 0 to 2000000000"},
-		{"firewall that shuts everybody out", "requestsPer5Minutes: 3000", "requestsPer5Minutes: 5", "waf.requestsPer5Minutes: 5 is out of range: accepted is 0 for no firewall, or 100 to 2000000000"},
+		{"firewall before the limits", "requestsPer5Minutes: 20000", "requestsPer5Minutes: 3000", "waf.requestsPer5Minutes: 3000 is less than one account may send in five minutes (rateLimits), 18000: accepted is 0 for no firewall, or 18000 to 2000000000"},
+		{"sharing in the clear", "https://api.x.com", "http://api.x.com", `share.twitter: "http://api.x.com" is not accepted: accepted is the https URL of X's API`},
+		{"firewall below zero", "requestsPer5Minutes: 20000", "requestsPer5Minutes: -1", "waf.requestsPer5Minutes: -1 is out of range: accepted is 0 to 2000000000"},
+		{"firewall that shuts everybody out", "requestsPer5Minutes: 20000", "requestsPer5Minutes: 5", "waf.requestsPer5Minutes: 5 is out of range: accepted is 0 for no firewall, or 100 to 2000000000"},
 		{"class that is none", "instance: c7g.xlarge", "instance: c7g.xxlarge", `api.instance: "c7g.xxlarge" is not accepted: accepted is a class of EC2 that infra/catalog lists, such as m7g.8xlarge (meant is perhaps c7g.2xlarge)`},
 		{"class of another architecture", "instance: c7g.xlarge", "instance: c7i.xlarge", `api.instance: "c7i.xlarge" is amd64: accepted is a class of arm64, the architecture of the machines`},
 		{"fleet smaller than its count", "max: 50", "max: 24", "api.max: 24 is less than the 25 that the fleet starts with (api.count): accepted is 25 to 99"},
@@ -137,7 +139,7 @@ func TestARefusedValueIsNotHeldAgainstOthers(t *testing.T) {
 }
 
 func TestATargetWithoutItsSectionSaysOnlyThat(t *testing.T) {
-	_, err := topology.Parse([]byte(strings.NewReplacer("target: local", "target: aws", `loopback: "127.10"`, `sentryDSN: ""`).Replace(flow(value(t, "local")))))
+	_, err := topology.Parse([]byte(strings.NewReplacer("target: local", "target: aws", `loopback: "127.10"`, `sentryDSN: ""`+"\nshare: {facebook: \"https://graph.facebook.com\", twitter: \"https://api.x.com\"}").Replace(flow(value(t, "local")))))
 	if err == nil || err.Error() != "burbn:topology.aws: is missing: accepted is a mapping of keys to values" {
 		t.Errorf("error: %v", err)
 	}

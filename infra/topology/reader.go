@@ -185,6 +185,28 @@ func (s *section) text(key, pattern, accepted string) string {
 	return ""
 }
 
+// texts is a list, which may be empty, of what text accepts.
+func (s *section) texts(key, pattern, accepted string) []string {
+	n := s.value(key, "a list, which may be empty, of "+accepted)
+	if n == nil {
+		return nil
+	}
+	if n.Kind != yaml.SequenceNode {
+		s.r.refuse(n, s.path(key), "%s is not a list, which may be empty, of %s", show(n), accepted)
+		return nil
+	}
+	list := []string{}
+	for i, e := range n.Content {
+		item := resolve(e)
+		if item.Kind != yaml.ScalarNode || item.Tag != "!!str" || !regexp.MustCompile(pattern).MatchString(item.Value) {
+			s.r.refuse(item, fmt.Sprintf("%s[%d]", s.path(key), i), "%s is not accepted: accepted is %s", show(item), accepted)
+			continue
+		}
+		list = append(list, item.Value)
+	}
+	return list
+}
+
 func (s *section) oneOf(key string, values ...string) string {
 	n := s.value(key, strings.Join(values, ", "))
 	switch {

@@ -53,12 +53,16 @@ type Topology struct {
 	Memcached  Memcached
 	Upload     Upload
 	Feed       Feed
+	RateLimits RateLimits
+	// Origins are whose pages may call the API, and upload, from a browser.
+	Origins    []string
 	Session    time.Duration // life of a log-in
 	APNs       APNs
 	Monitoring Monitoring
 	// SentryDSN is where errors are reported, without its key; empty: nowhere. Only
-	// the target aws has it, the target local has a stand-in.
+	// the target aws has it and Share, the target local has stand-ins.
 	SentryDSN string
+	Share     Share
 	// AWS is how all of this is bought of Amazon; only the target aws has it.
 	AWS Cloud
 }
@@ -82,7 +86,12 @@ type Worker struct {
 }
 
 // Slots counts tasks that run at once, by queue.
-type Slots struct{ Photo, FanOut, Follow int }
+type Slots struct{ Photo, FanOut, Follow, Index, Share, Delete, Export int }
+
+// All is how many tasks run at once.
+func (s Slots) All() int {
+	return s.Photo + s.FanOut + s.Follow + s.Index + s.Share + s.Delete + s.Export
+}
 
 // Push is the fleet that speaks to APNs.
 type Push struct {
@@ -110,7 +119,19 @@ type Upload struct {
 }
 
 // Feed bounds a follower's feed.
-type Feed struct{ Length int }
+type Feed struct {
+	Length int
+	// FanOutLimit is how many followers an author may have whose photos are put into their
+	// feeds; those of an author with more are merged when a feed is read.
+	FanOutLimit int
+}
+
+// RateLimits are how many requests a minute are answered: of an account, to read and to
+// write, and of an address where nobody is logged in.
+type RateLimits struct{ Read, Write, Anonymous int }
+
+// Share is where photos are shared to: the URLs of the APIs, without a version.
+type Share struct{ Facebook, Twitter string }
 
 // APNs is as whom pushes are sent.
 type APNs struct{ TeamID, KeyID, Topic string }
@@ -164,6 +185,10 @@ func (r *reader) topology(s *section) Topology {
 		t.Loopback = s.text("loopback", loopback, `the first half of a loopback address in quotes, "127.1" to "127.254"`)
 	}
 	if t.Target == AWS {
+		share := s.section("share")
+		t.Share.Facebook = share.text("facebook", httpsBase, "the https URL of Facebook's API, https://graph.facebook.com")
+		t.Share.Twitter = share.text("twitter", httpsBase, "the https URL of X's API, https://api.x.com")
+		share.close()
 		t.SentryDSN = s.text("sentryDSN", sentryDSN, `the https URL of a project at Sentry without its key, or "" for none`)
 		t.AWS = r.cloud(s.section("aws"))
 	}
@@ -189,6 +214,10 @@ func (r *reader) topology(s *section) Topology {
 	t.Worker.Slots.Photo = slots.count("photo", 1, 1000)
 	t.Worker.Slots.FanOut = slots.count("fanOut", 1, 1000)
 	t.Worker.Slots.Follow = slots.count("follow", 1, 1000)
+	t.Worker.Slots.Index = slots.count("index", 1, 1000)
+	t.Worker.Slots.Share = slots.count("share", 1, 1000)
+	t.Worker.Slots.Delete = slots.count("delete", 1, 1000)
+	t.Worker.Slots.Export = slots.count("export", 1, 1000)
 	slots.close()
 	worker.close()
 
@@ -215,7 +244,16 @@ func (r *reader) topology(s *section) Topology {
 
 	feed := s.section("feed")
 	t.Feed.Length = feed.count("length", 1, 10000)
+	t.Feed.FanOutLimit = feed.count("fanOutLimit", 1, 10_000_000)
 	feed.close()
+
+	limits := s.section("rateLimits")
+	t.RateLimits.Read = limits.count("read", 1, 10_000_000)
+	t.RateLimits.Write = limits.count("write", 1, 10_000_000)
+	t.RateLimits.Anonymous = limits.count("anonymous", 1, 10_000_000)
+	limits.close()
+
+	t.Origins = s.texts("origins", origin, "an origin such as https://www.example.com, in lower case and without a path")
 
 	t.Session = s.duration("session", time.Hour, 10*365*24*time.Hour)
 
@@ -242,6 +280,8 @@ func (r *reader) topology(s *section) Topology {
 const (
 	loopback     = `^127\.([1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-4])$`
 	databaseName = `^postgres-(0[1-9]|[1-9][0-9])$`
+	httpsBase    = `^https://[a-z0-9.-]+(:[0-9]+)?$`
+	origin       = `^https?://[a-z0-9.-]+(:[0-9]+)?$`
 	shardRange   = `^(none|(0|[1-9][0-9]{0,3})-(0|[1-9][0-9]{0,3}))$`
 	appleID      = `^[A-Z0-9]{10}$`
 	bundleID     = `^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`

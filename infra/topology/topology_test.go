@@ -105,12 +105,12 @@ func TestRefusals(t *testing.T) {
 			"burbn:topology.api.count: is missing: accepted is 1 to 99",
 			"burbn:topology.api.cuont: is unknown: accepted is count (meant is perhaps count)"}},
 		{"unknown key far from every other", "shards: 256", "shards: 256\nregion: moon", []string{
-			"burbn:topology.region: is unknown: accepted is api, apns, feed, loopback, memcached, monitoring, nginx, postgres, push, redis, session, shards, target, upload, worker"}},
+			"burbn:topology.region: is unknown: accepted is api, apns, feed, loopback, memcached, monitoring, nginx, origins, postgres, push, rateLimits, redis, session, shards, target, upload, worker"}},
 		{"key given twice", "api: {count: 2}", "api: {count: 2, count: 3}", []string{
 			"burbn:topology.api.count: is given twice"}},
-		{"section missing", "feed: {length: 800}", "", []string{
+		{"section missing", "feed: {length: 800, fanOutLimit: 100000}", "", []string{
 			"burbn:topology.feed: is missing: accepted is a mapping of keys to values"}},
-		{"section that is none", "feed: {length: 800}", "feed: 800", []string{
+		{"section that is none", "feed: {length: 800, fanOutLimit: 100000}", "feed: 800", []string{
 			"burbn:topology.feed: 800 is not a mapping of keys to values"}},
 		{"count of zero", "api: {count: 2}", "api: {count: 0}", []string{
 			"burbn:topology.api.count: 0 is out of range: accepted is 1 to 99"}},
@@ -133,6 +133,7 @@ func TestRefusals(t *testing.T) {
 		{"loopback on AWS", "target: local", "target: aws", []string{
 			"burbn:topology.loopback: is unknown: accepted is api, apns, aws, feed, memcached",
 			"burbn:topology.sentryDSN: is missing",
+			"burbn:topology.share: is missing",
 			"burbn:topology.aws: is missing: accepted is a mapping of keys to values"}},
 		{"duration without unit", "session: 720h", "session: 720", []string{
 			"burbn:topology.session: 720 is not a duration such as 90s, 15m or 720h: accepted is 1h to 87600h"}},
@@ -161,6 +162,18 @@ func TestRefusals(t *testing.T) {
 			`burbn:topology.apns.keyID: "key" is not accepted: accepted is the ten letters and digits of a key at Apple`}},
 		{"team id that YAML reads as a number", "teamID: BURBNTEAM1", "teamID: 1234567890", []string{
 			"burbn:topology.apns.teamID: 1234567890 is not a text: accepted is the ten letters and digits of a team at Apple, if need be in quotes"}},
+		{"a limit of nothing", "write: 100000", "write: 0", []string{
+			"burbn:topology.rateLimits.write: 0 is out of range: accepted is 1 to 10000000"}},
+		{"a limit left out", ", fanOutLimit: 100000", "", []string{
+			"burbn:topology.feed.fanOutLimit: is missing: accepted is 1 to 10000000"}},
+		{"a queue that nobody works", "share: 4", "share: 0", []string{
+			"burbn:topology.worker.slots.share: 0 is out of range: accepted is 1 to 1000"}},
+		{"an origin that is no list", "origins: []", "origins: https://www.example.com", []string{
+			`burbn:topology.origins: "https://www.example.com" is not a list, which may be empty, of an origin such as https://www.example.com`}},
+		{"an origin with a path", "origins: []", `origins: ["https://www.example.com", "https://www.example.com/"]`, []string{
+			`burbn:topology.origins[1]: "https://www.example.com/" is not accepted: accepted is an origin such as https://www.example.com, in lower case and without a path`}},
+		{"every origin", "origins: []", `origins: ["*"]`, []string{`burbn:topology.origins[0]: "*" is not accepted`}},
+		{"sharing where stand-ins are", "origins: []", "origins: []\nshare: {}", []string{"burbn:topology.share: is unknown"}},
 		{"all of it reported together", "api: {count: 2}", "api: {count: 0}\nsession: x\nnginx: 3", []string{
 			"burbn:topology.api.count: 0 is out of range", "burbn:topology.session: is given twice", "burbn:topology.nginx: is given twice"}},
 	}

@@ -7,16 +7,20 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/singleflight"
 
+	"github.com/burbn/burbn/services/audience"
 	"github.com/burbn/burbn/services/cache"
+	"github.com/burbn/burbn/services/explore"
 	"github.com/burbn/burbn/services/feed"
 	"github.com/burbn/burbn/services/id"
 	"github.com/burbn/burbn/services/kv"
+	"github.com/burbn/burbn/services/limit"
 	"github.com/burbn/burbn/services/media"
+	"github.com/burbn/burbn/services/seal"
 	"github.com/burbn/burbn/services/session"
 	"github.com/burbn/burbn/services/settings"
 	"github.com/burbn/burbn/services/store"
@@ -26,6 +30,10 @@ import (
 const (
 	// requestTimeout bounds what a handler may wait for, all in all.
 	requestTimeout = 5 * time.Second
+	// atOnce is how many requests one process serves at a time. It is far more than the
+	// connections that they share, so that those who wait for one make up for the ones
+	// that wait for none; a hundred times as many would only time out together.
+	atOnce = 512
 	// hashWait is how long a log-in waits for its turn to be hashed.
 	hashWait = 2 * time.Second
 
@@ -34,6 +42,8 @@ const (
 	cacheTTL = 2 * time.Minute
 	// How long it says that there is no such photo or user.
 	absentTTL = 10 * time.Second
+	// How long what somebody did to photos is kept. Whatever changes it forgets it.
+	marksTTL = time.Hour
 )
 
 // api is one process, wired.
@@ -43,23 +53,35 @@ type api struct {
 	metrics metrics
 
 	redis     *redis.ClusterClient
+	gather    *kv.Gatherer // of redis, for what is read most
 	store     *store.Store
 	cache     *cache.Cache
 	objects   *media.Objects
 	owners    *media.Map
 	feeds     *feed.Feeds
+	popular   *explore.Explore
 	sessions  *session.Sessions
 	passwords *session.Passwords
+	audience  *audience.Audience
+	links     seal.Sealer // of the tokens of linked accounts
+	limits    *limit.Limits
+	policies  policies
+	answers   seal.Sealer   // of requests with an Idempotency-Key
+	slots     chan struct{} // of requests that are served at once
 
-	users cache.Table[id.ID, store.User]
-	names cache.Table[string, id.ID] // by the name in lower case
-	media cache.Table[id.ID, store.Media]
-	likes cache.Table[string, bool] // by likeKey
+	users    cache.Table[id.ID, store.User]
+	barriers cache.Table[id.ID, store.Barriers]
+	names    cache.Table[string, id.ID] // by the name in lower case
+	media    cache.Table[id.ID, store.Media]
+	marked   cache.Table[id.ID, marks] // by who made them
+	asking   singleflight.Group        // of marks
+
+	suggestions cache.Table[id.ID, []store.Suggestion]
 }
 
 // secrets are the credentials of an api process.
 type secrets struct {
-	Postgres, Redis, AccessKey, SecretKey, TokenKey, Sentry string
+	Postgres, Redis, AccessKey, SecretKey, TokenKey, LinkKey, Sentry string
 }
 
 // loadSecrets reads those that the settings ask for: without a DSN nothing is
@@ -69,6 +91,7 @@ func loadSecrets(doc settings.API) (s secrets, err error) {
 		"postgres-app-password": &s.Postgres,
 		"redis-password":        &s.Redis,
 		"token-key":             &s.TokenKey,
+		"link-key":              &s.LinkKey,
 	}
 	if doc.Storage.Endpoint != "" {
 		want["storage-access-key"], want["storage-secret-key"] = &s.AccessKey, &s.SecretKey
@@ -91,6 +114,14 @@ func open(ctx context.Context, doc settings.API, s secrets, p *telemetry.Process
 	if err != nil {
 		return nil, err
 	}
+	links, err := seal.New(s.LinkKey)
+	if err != nil {
+		return nil, fmt.Errorf("credential link-key: %w", err)
+	}
+	answers, err := newAnswers(s.TokenKey)
+	if err != nil {
+		return nil, err
+	}
 	objects, err := media.NewObjects(doc.Storage, s.AccessKey, s.SecretKey)
 	if err != nil {
 		return nil, err
@@ -105,22 +136,34 @@ func open(ctx context.Context, doc settings.API, s secrets, p *telemetry.Process
 		log:       p.Log,
 		metrics:   newMetrics(p.Metrics),
 		redis:     r,
+		gather:    kv.Gather(r),
 		store:     db,
 		cache:     cache.Open(doc.Memcached, p.Metrics),
 		objects:   objects,
+		links:     links,
 		owners:    media.NewMap(r),
-		feeds:     feed.New(r, db, doc.FeedLength, p.Metrics),
+		popular:   explore.New(r, db, p.Metrics),
+		feeds:     feed.New(r, db, doc.FeedLength, doc.FanOutLimit, p.Metrics),
 		sessions:  session.New(keys, r, db, time.Duration(doc.Session)),
 		passwords: session.NewPasswords(runtime.GOMAXPROCS(0), hashWait),
+		limits:    limit.New(r, now),
+		policies:  newPolicies(doc.RateLimits),
+		answers:   answers,
+		slots:     make(chan struct{}, atOnce),
 	}
-	a.users = cache.Table[id.ID, store.User]{Cache: a.cache, Name: cache.Users, TTL: cacheTTL, Absent: absentTTL, Load: db.Users}
+	a.users = cache.Table[id.ID, store.User]{
+		Cache: a.cache, Name: cache.Users, TTL: cacheTTL, Absent: absentTTL, Load: db.Users, Face: a.authorFace,
+	}
+	a.barriers = cache.Table[id.ID, store.Barriers]{Cache: a.cache, Name: cache.Barriers, TTL: cacheTTL, Load: db.Barriers}
+	a.audience = audience.New(db, &a.barriers)
 	a.media = cache.Table[id.ID, store.Media]{
-		Cache: a.cache, Name: cache.Media, TTL: cacheTTL, Absent: absentTTL, Load: db.MediaMany,
+		Cache: a.cache, Name: cache.Media, TTL: cacheTTL, Absent: absentTTL, Load: db.MediaMany, Face: a.photoFace,
 		// A photo that becomes ready must be seen at once, whoever just looked at it.
 		Keep: func(m store.Media) bool { return m.State == store.Ready },
 	}
 	a.names = cache.Table[string, id.ID]{Cache: a.cache, Name: "name1", TTL: cacheTTL, Load: a.loadNames}
-	a.likes = cache.Table[string, bool]{Cache: a.cache, Name: "like1", TTL: cacheTTL, Load: a.loadLikes}
+	a.suggestions = cache.Table[id.ID, []store.Suggestion]{Cache: a.cache, Name: "suggest1", TTL: suggestionsTTL, Load: a.loadSuggestions}
+	a.marked = cache.Table[id.ID, marks]{Cache: a.cache, Name: "marks1", TTL: marksTTL}
 
 	p.Check("databases", db.Ping)
 	p.Check("redis", func(ctx context.Context) error { return kv.Ping(ctx, r) })
@@ -158,26 +201,4 @@ func (a *api) loadNames(ctx context.Context, names []string) (map[string]id.ID, 
 		}
 	}
 	return ids, nil
-}
-
-// likeKey names the like of a photo by a user in the table of likes.
-func likeKey(photo, user id.ID) string { return photo.String() + "-" + user.String() }
-
-func (a *api) loadLikes(ctx context.Context, keys []string) (map[string]bool, error) {
-	likes := make(map[string]bool, len(keys))
-	for _, k := range keys {
-		m, u, _ := strings.Cut(k, "-")
-		photo, err := id.Parse(m)
-		if err != nil {
-			return nil, fmt.Errorf("read like %s: %w", k, err)
-		}
-		user, err := id.Parse(u)
-		if err != nil {
-			return nil, fmt.Errorf("read like %s: %w", k, err)
-		}
-		if likes[k], err = a.store.Likes(ctx, photo, user); err != nil {
-			return nil, err
-		}
-	}
-	return likes, nil
 }

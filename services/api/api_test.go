@@ -8,16 +8,19 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/burbn/burbn/services/api/apitest"
 	"github.com/burbn/burbn/services/cache/cachetest"
 	"github.com/burbn/burbn/services/id"
 	"github.com/burbn/burbn/services/media/mediatest"
 	"github.com/burbn/burbn/services/settings"
+	"github.com/burbn/burbn/services/store"
 	"github.com/burbn/burbn/services/store/storetest"
 	"github.com/burbn/burbn/services/telemetry"
 )
@@ -69,11 +72,20 @@ func newWorld(t testing.TB) *world { return newWorldOn(t, cluster) }
 
 func newWorldOn(t testing.TB, redis *cachetest.Redis) *world {
 	t.Helper()
-	w := &world{log: &syncBuffer{}, memcached: cachetest.NewMemcached(t, 2)}
-	doc, sec := document(t, redis)
-	for _, m := range w.memcached {
+	doc, sec := apiSettings(t, redis)
+	memcached := cachetest.NewMemcached(t, 2)
+	for _, m := range memcached {
 		doc.Memcached = append(doc.Memcached, m.Addr)
 	}
+	w := startWorld(t, doc, sec)
+	w.memcached = memcached
+	return w
+}
+
+// startWorld is an API of those settings.
+func startWorld(t testing.TB, doc settings.API, sec secrets) *world {
+	t.Helper()
+	w := &world{log: &syncBuffer{}}
 	var err error
 	if w.process, err = telemetry.New("api", doc.Process, "", w.log); err != nil {
 		t.Fatal(err)
@@ -98,8 +110,8 @@ func newWorldOn(t testing.TB, redis *cachetest.Redis) *world {
 	return w
 }
 
-// document is the settings of an API on real stores, and its secrets.
-func document(t testing.TB, redis *cachetest.Redis) (settings.API, secrets) {
+// apiSettings is the settings of an API on real stores, and its secrets.
+func apiSettings(t testing.TB, redis *cachetest.Redis) (settings.API, secrets) {
 	t.Helper()
 	stores := databases.Stores(t)
 	stores.Redis = redis.Addrs
@@ -112,10 +124,11 @@ func document(t testing.TB, redis *cachetest.Redis) (settings.API, secrets) {
 			Stores:  stores, Listen: "127.0.0.1:0",
 			Upload:     settings.Upload{MaxBytes: 1 << 20, Expires: settings.Duration(15 * time.Minute)},
 			Session:    settings.Duration(time.Hour),
-			FeedLength: 100, TrustedProxies: []string{"127.0.0.0/8"},
+			RateLimits: settings.RateLimits{Read: 1_000_000, Write: 1_000_000, Anonymous: 1_000_000},
+			FeedLength: 100, FanOutLimit: 100_000, TrustedProxies: []string{"127.0.0.0/8"},
 		}, secrets{
 			Postgres: storetest.AppPassword, Redis: redis.Password, AccessKey: mediatest.AccessKey,
-			SecretKey: mediatest.SecretKey, TokenKey: strings.Repeat("k", 32),
+			SecretKey: mediatest.SecretKey, TokenKey: strings.Repeat("k", 32), LinkKey: strings.Repeat("0f", 32),
 		}
 }
 
@@ -201,6 +214,19 @@ func (c *client) do(t testing.TB, method, path string, body any) answer {
 	return send(t, req)
 }
 
+// contract is the document that every answer of the tests is held against.
+var contract = sync.OnceValue(func() *apitest.Document {
+	b, err := os.ReadFile("testdata/openapi.json")
+	if err != nil {
+		panic(err)
+	}
+	d, err := apitest.Parse(b)
+	if err != nil {
+		panic(err)
+	}
+	return d
+})
+
 func send(t testing.TB, req *http.Request) answer {
 	t.Helper()
 	res, err := http.DefaultClient.Do(req)
@@ -212,6 +238,12 @@ func send(t testing.TB, req *http.Request) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Not what storage answers, nor what HTTP and browsers ask by themselves.
+	if strings.HasPrefix(req.URL.Path, "/v1/") && req.Method != http.MethodHead && req.Method != http.MethodOptions {
+		if err := contract().Check(req, res, b); err != nil {
+			t.Error(err)
+		}
+	}
 	return answer{res.StatusCode, res.Header, b}
 }
 
@@ -220,14 +252,14 @@ func send(t testing.TB, req *http.Request) answer {
 func (w *world) client(t testing.TB) *client {
 	t.Helper()
 	u := databases.User(t)
-	token, _, err := w.sessions.Begin(t.Context(), u.ID)
+	token, _, err := w.sessions.Begin(t.Context(), u.ID, "", netip.Addr{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &client{w, u.Name, u.ID, token}
 }
 
-type upload struct {
+type promise struct {
 	ID        id.ID
 	Method    string
 	URL       string
@@ -236,7 +268,7 @@ type upload struct {
 }
 
 // put sends the bytes to storage as the upload says.
-func (u upload) put(t testing.TB, body []byte) int {
+func (u promise) put(t testing.TB, body []byte) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), u.Method, u.URL, bytes.NewReader(body))
 	if err != nil {
@@ -250,9 +282,9 @@ func (u upload) put(t testing.TB, body []byte) int {
 	return send(t, req).status
 }
 
-func (c *client) upload(t testing.TB, size int) upload {
+func (c *client) upload(t testing.TB, size int) promise {
 	t.Helper()
-	var u upload
+	var u promise
 	c.do(t, "POST", "/v1/uploads", map[string]any{"contentType": "image/jpeg", "size": size}).is(t, 201).into(t, &u)
 	return u
 }
@@ -265,7 +297,7 @@ func (c *client) post(t testing.TB, caption string) id.ID {
 	if status := u.put(t, body); status != 200 {
 		t.Fatalf("storage answers %d", status)
 	}
-	var p photo
+	var p Photo
 	c.do(t, "POST", "/v1/media", map[string]any{"upload": u.ID, "caption": caption}).is(t, 201).into(t, &p)
 	return p.ID
 }
@@ -273,14 +305,18 @@ func (c *client) post(t testing.TB, caption string) id.ID {
 // ready does what the workers do.
 func (w *world) ready(t testing.TB, photo id.ID, readers ...*client) id.ID {
 	t.Helper()
-	if changed, err := w.store.MarkReady(t.Context(), photo, 1080, 810); err != nil || !changed {
+	if changed, err := w.store.MarkReady(t.Context(), photo, 1080, 810, "LEHV6nWB2yk8pyo0adR*.7kCMdnj"); err != nil || !changed {
 		t.Fatal(changed, err)
 	}
 	var users []id.ID
 	for _, r := range readers {
 		users = append(users, r.user)
 	}
-	if err := w.feeds.Push(t.Context(), users, photo); err != nil {
+	m, err := w.store.Media(t.Context(), photo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.feeds.Push(t.Context(), users, store.Post{Media: photo, Author: m.User}); err != nil {
 		t.Fatal(err)
 	}
 	return photo

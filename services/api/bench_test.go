@@ -46,7 +46,7 @@ func BenchmarkFeed(b *testing.B) {
 	var authors []*client
 	for range 5 {
 		a := w.client(b)
-		reader.do(b, "PUT", "/v1/users/"+a.user.String()+"/follow", nil).is(b, 204)
+		reader.do(b, "PUT", "/v1/users/"+a.user.String()+"/follow", nil).is(b, 200)
 		authors = append(authors, a)
 	}
 	for n := range 20 {

@@ -1,72 +1,50 @@
 package main
 
 import (
-	"net/http"
+	"context"
+	"slices"
 
-	"github.com/gin-gonic/gin"
+	"github.com/redis/go-redis/v9"
 
+	"github.com/burbn/burbn/services/feed"
 	"github.com/burbn/burbn/services/id"
-	"github.com/burbn/burbn/services/session"
 	"github.com/burbn/burbn/services/store"
 )
 
-type feedItem struct {
-	Media  photo      `json:"media"`
-	Author store.User `json:"author"`
+func (a *api) findRoutes(d *document) {
+	add(d, operation{method: get, path: "/v1/feed", id: "getFeed", summary: "The newest photos of those whom you follow, and yours",
+		who: verified, status: 200}, a.getFeed)
 }
 
-// getFeed makes one round trip to Redis, for the session and the ids, and two to
-// memcached, for the photos and for their authors. It asks the databases for what
-// those have not got.
-func (a *api) getFeed(c *gin.Context, who session.Token) error {
-	pg, err := readPage(c)
+// getFeed makes one round trip to Redis, for the session and for which photos, and one
+// to memcached. It asks the databases for what memcached has not got.
+func (a *api) getFeed(ctx context.Context, in *PageOf) (*renderedPage, error) {
+	before, err := in.before()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ctx := c.Request.Context()
-	tx := a.redis.TxPipeline()
-	lasts := a.sessions.Ask(ctx, tx, who)
-	// One more than asked for tells whether there is a next page.
-	asked := a.feeds.Ask(ctx, tx, who.User, pg.Before, pg.Limit+1)
-	tx.Exec(ctx) // each command carries its error
-	if err := a.sessions.Answer(ctx, who, lasts); err != nil {
-		return err
+	user := viewer(ctx)
+	var allowed asked
+	var q *feed.Question
+	a.gather.Ask(ctx, func(pipe redis.Pipeliner) {
+		allowed = a.ask(ctx, pipe)
+		// One more than asked for tells whether there is a next page.
+		q = a.feeds.Ask(ctx, pipe, user, before, in.Limit+1)
+	})
+	if err := a.allow(ctx, allowed); err != nil {
+		return nil, err
 	}
-	ids, err := a.feeds.Answer(ctx, asked)
+	page, err := a.feeds.Answer(ctx, q)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out := struct {
-		Items  []feedItem `json:"items"`
-		Cursor id.ID      `json:"cursor,omitzero"`
-	}{Items: make([]feedItem, 0, len(ids))}
-	if len(ids) > pg.Limit {
-		ids = ids[:pg.Limit]
-		out.Cursor = ids[len(ids)-1]
-	}
-	photos, err := a.media.GetMany(ctx, ids)
+	posts, next := more(page.Posts, in.Limit, func(p store.Post) id.ID { return p.Media })
+	g := a.glance(user, posts, page.Build)
+	defer g.Release()
+	v, sights, err := a.sights(ctx, g)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var authors []id.ID
-	seen := make(map[id.ID]bool, len(photos))
-	for _, m := range photos {
-		if !seen[m.User] {
-			seen[m.User] = true
-			authors = append(authors, m.User)
-		}
-	}
-	users, err := a.users.GetMany(ctx, authors)
-	if err != nil {
-		return err
-	}
-	for _, i := range ids {
-		m, ok := photos[i]
-		author, known := users[m.User]
-		if ok && known && m.State == store.Ready {
-			out.Items = append(out.Items, feedItem{a.photo(m), author})
-		}
-	}
-	c.JSON(http.StatusOK, out)
-	return nil
+	wanted := slices.DeleteFunc(sights, func(s sight) bool { return s.photo[0]&isReady == 0 || v.Mutes(s.Author) })
+	return renderPage(ctx, wanted, next), nil
 }

@@ -16,7 +16,7 @@ import (
 )
 
 func TestRun(t *testing.T) {
-	doc, sec := document(t, cluster)
+	doc, sec := apiSettings(t, cluster)
 	doc.Listen, doc.Admin = processtest.FreeAddr(t), processtest.FreeAddr(t)
 	objects, err := media.NewObjects(doc.Storage, sec.AccessKey, sec.SecretKey)
 	if err != nil {
@@ -40,7 +40,7 @@ func TestRun(t *testing.T) {
 	path := filepath.Join(dir, "api.json")
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
 	err = run(t.Context(), path, io.Discard)
-	for _, name := range []string{"postgres-app-password", "redis-password", "token-key", "storage-access-key", "storage-secret-key"} {
+	for _, name := range []string{"postgres-app-password", "redis-password", "token-key", "link-key", "storage-access-key", "storage-secret-key"} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("error without credentials = %v, want one that names %s", err, name)
 		}
@@ -50,6 +50,7 @@ func TestRun(t *testing.T) {
 	write("storage-access-key", sec.AccessKey)
 	write("storage-secret-key", sec.SecretKey)
 	write("token-key", sec.TokenKey)
+	write("link-key", sec.LinkKey)
 
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

@@ -30,9 +30,9 @@ func TestPublish(t *testing.T) {
 	}
 	stranger.do(t, "POST", "/v1/media", in).isProblem(t, 404, "upload_not_found")
 
-	var p photo
+	var p Photo
 	author.do(t, "POST", "/v1/media", in).is(t, 201).into(t, &p)
-	if p.State != "processing" || p.Caption != in["caption"] || p.User != author.user || len(p.Renditions) != 0 {
+	if p.State != "processing" || p.Caption != in["caption"] || p.Author.ID != author.user || len(p.Renditions) != 0 {
 		t.Errorf("published %+v", p)
 	}
 	if again := author.do(t, "POST", "/v1/media", in).isProblem(t, 409, "already_published"); again.Media != p.ID {
@@ -55,7 +55,7 @@ func TestPublish(t *testing.T) {
 	}
 	stranger.do(t, "GET", path, nil).isProblem(t, 404, "media_not_found")
 	stranger.do(t, "PUT", path+"/like", nil).isProblem(t, 404, "media_not_found")
-	var pg struct{ Items []photo }
+	var pg struct{ Items []Photo }
 	if stranger.do(t, "GET", list, nil).is(t, 200).into(t, &pg); len(pg.Items) != 0 {
 		t.Errorf("a stranger sees %+v", pg.Items)
 	}
@@ -66,7 +66,7 @@ func TestPublish(t *testing.T) {
 	w.ready(t, p.ID)
 	for _, c := range []*client{author, stranger} { // at once, whoever looked before
 		c.do(t, "GET", path, nil).is(t, 200).into(t, &p)
-		if p.State != "ready" || p.Width != 1080 || p.Height != 810 || p.Liked == nil || *p.Liked {
+		if p.State != "ready" || p.Width != 1080 || p.Height != 810 || p.Liked {
 			t.Errorf("photo = %+v", p)
 		}
 		if len(p.Renditions) != 4 || !strings.HasPrefix(p.Renditions[3].URL, w.doc.Storage.CDN+"/") || p.Renditions[3].Width != 1080 {
@@ -82,7 +82,7 @@ func TestFailedPhoto(t *testing.T) {
 	if _, err := w.store.MarkFailed(t.Context(), i, "not_an_image"); err != nil {
 		t.Fatal(err)
 	}
-	var p photo
+	var p Photo
 	author.do(t, "GET", "/v1/media/"+i.String(), nil).is(t, 200).into(t, &p)
 	if p.State != "failed" || p.Reason != "not_an_image" || len(p.Renditions) != 0 {
 		t.Errorf("photo = %+v", p)
@@ -110,7 +110,7 @@ func TestPublishRefuses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			signed := upload{Method: "PUT", URL: url, Headers: map[string]string{"Content-Type": put.contentType}}
+			signed := promise{Method: "PUT", URL: url, Headers: map[string]string{"Content-Type": put.contentType}}
 			if status := signed.put(t, make([]byte, put.size)); status != 200 {
 				t.Fatalf("storage answers %d", status)
 			}
@@ -128,7 +128,7 @@ func TestPublishRefuses(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				upload{Method: "PUT", URL: url, Headers: map[string]string{"Content-Type": "image/jpeg"}}.put(t, []byte("jpeg"))
+				promise{Method: "PUT", URL: url, Headers: map[string]string{"Content-Type": "image/jpeg"}}.put(t, []byte("jpeg"))
 			}
 			c.do(t, "POST", "/v1/media", map[string]any{"upload": up.ID}).isProblem(t, 410, "upload_expired")
 		}
@@ -154,10 +154,10 @@ func TestLike(t *testing.T) {
 	path := "/v1/media/" + i.String()
 	want := func(c *client, likes int64, liked bool) {
 		t.Helper()
-		var p photo
+		var p Photo
 		c.do(t, "GET", path, nil).is(t, 200).into(t, &p)
-		if p.LikeCount != likes || *p.Liked != liked {
-			t.Errorf("%d likes, liked %t; want %d, %t", p.LikeCount, *p.Liked, likes, liked)
+		if p.LikeCount != likes || p.Liked != liked {
+			t.Errorf("%d likes, liked %t; want %d, %t", p.LikeCount, p.Liked, likes, liked)
 		}
 	}
 	want(fan, 0, false)
@@ -204,7 +204,7 @@ func TestListMedia(t *testing.T) {
 	var got []id.ID
 	for cursor := ""; ; {
 		var pg struct {
-			Items  []photo
+			Items  []Photo
 			Cursor string
 		}
 		stranger.do(t, "GET", path+"&cursor="+cursor, nil).is(t, 200).into(t, &pg)

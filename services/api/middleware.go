@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/burbn/burbn/services/session"
 	"github.com/burbn/burbn/services/telemetry"
 )
 
@@ -22,19 +20,34 @@ import (
 // every log on its way.
 const requestID = "X-Request-ID"
 
-var sane = regexp.MustCompile(`^[A-Za-z0-9._-]{8,64}$`)
+// sane says whether a request may keep the id that it came with: 8 to 64 letters, digits,
+// dots, dashes and underscores.
+func sane(id string) bool {
+	for i := range len(id) {
+		switch c := id[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return 8 <= len(id) && len(id) <= 64
+}
 
 // observe names the request, bounds its time, counts it and logs it.
 func (a *api) observe(c *gin.Context) {
 	began := time.Now()
 	rid := c.GetHeader(requestID)
-	if !sane.MatchString(rid) {
+	if !sane(rid) {
 		rid = rand.Text()
 	}
-	c.Set(requestID, rid)
 	c.Header(requestID, rid)
 	c.Header("Cache-Control", "no-store") // what one may see is not for another
-	ctx, cancel := context.WithTimeout(telemetry.With(c.Request.Context(), slog.String("request", rid)), requestTimeout)
+	r := &request{
+		id: rid, url: c.Request.URL, client: c.ClientIP(), agent: c.Request.UserAgent(), header: c.Writer.Header(),
+		reads: c.Request.Method == http.MethodGet,
+	}
+	ctx := context.WithValue(telemetry.With(c.Request.Context(), slog.String("request", rid)), requestKey{}, r)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	c.Request = c.Request.WithContext(ctx)
 
@@ -48,22 +61,46 @@ func (a *api) observe(c *gin.Context) {
 	a.metrics.request(route, c.Request.Method, status, took)
 	attrs := []slog.Attr{
 		slog.String("method", c.Request.Method), slog.String("route", route), slog.Int("status", status),
-		slog.Float64("ms", float64(took.Microseconds())/1000), slog.String("client", c.ClientIP()),
+		slog.Float64("ms", float64(took.Microseconds())/1000), slog.String("client", r.client),
 	}
-	if who, ok := c.Get(whoKey); ok {
-		attrs = append(attrs, slog.String("user", who.(session.Token).User.String()))
+	if r.who.User != 0 {
+		attrs = append(attrs, slog.String("user", r.who.User.String()))
 	}
 	level := slog.LevelInfo
-	if err := c.Errors.Last(); err != nil {
-		attrs = append(attrs, slog.Any("error", err.Err))
+	if r.err != nil {
+		attrs = append(attrs, slog.Any("error", r.err))
 		switch {
-		case status == http.StatusInternalServerError:
+		// What was not done in time is our fault; what was refused at once is the load's.
+		case status == http.StatusInternalServerError, status > http.StatusInternalServerError && errors.Is(r.err, context.DeadlineExceeded):
 			level = slog.LevelError
 		case status > http.StatusInternalServerError:
 			level = slog.LevelWarn
 		}
 	}
 	a.log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// printable is what may be kept of text that a client made up: ASCII, at most max of it.
+func printable(text string, max int) string {
+	clean := strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, text)
+	return clean[:min(max, len(clean))]
+}
+
+// shed refuses what comes while as much is being served as can be, before anything is
+// done for it.
+func (a *api) shed(c *gin.Context) {
+	select {
+	case a.slots <- struct{}{}:
+		defer func() { <-a.slots }()
+		c.Next()
+	default:
+		a.answer(c, overloaded)
+	}
 }
 
 // recover answers a panic with 500. It logs it here, where the stack still is.
@@ -81,43 +118,4 @@ func (a *api) recover(c *gin.Context) {
 		a.answer(c, internal)
 	}()
 	c.Next()
-}
-
-// handle adapts a handler that returns an error.
-func (a *api) handle(h func(*gin.Context) error) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		if err := h(c); err != nil {
-			c.Error(err)
-			a.answer(c, problemOf(err))
-		}
-	}
-}
-
-const whoKey = "who"
-
-// verified lets in who bears a valid token. Its handlers must still ask whether
-// the session lasts.
-func (a *api) verified(h func(*gin.Context, session.Token) error) gin.HandlerFunc {
-	return a.handle(func(c *gin.Context) error {
-		scheme, token, _ := strings.Cut(c.GetHeader("Authorization"), " ")
-		if !strings.EqualFold(scheme, "Bearer") || token == "" {
-			return tokenMissing
-		}
-		who, err := a.sessions.Verify(token, time.Now())
-		if err != nil {
-			return err
-		}
-		c.Set(whoKey, who)
-		return h(c, who)
-	})
-}
-
-// signedIn lets in who bears a valid token of a session that lasts.
-func (a *api) signedIn(h func(*gin.Context, session.Token) error) gin.HandlerFunc {
-	return a.verified(func(c *gin.Context, who session.Token) error {
-		if err := a.sessions.Check(c.Request.Context(), who); err != nil {
-			return err
-		}
-		return h(c, who)
-	})
 }

@@ -18,40 +18,45 @@ func (a *api) routes() http.Handler {
 		panic(err)
 	}
 	e.Use(a.observe, a.recover)
-	e.NoRoute(a.handle(noRoute))
-	e.NoMethod(a.handle(noMethod))
+	e.GET("/healthz", healthz) // under load, too
+	e.Use(a.shed)
+	e.NoRoute(a.noRoute)
+	e.NoMethod(a.noMethod)
 
-	e.GET("/healthz", a.handle(healthz))
+	d := newDocument(a, e)
+	a.operations(d)
+	a.publishDocument(d, e)
+	return acrossOrigins(a.doc.Origins, withHead(e))
+}
 
-	v1 := e.Group("/v1")
-	v1.POST("/users", a.handle(a.signUp))
-	v1.POST("/sessions", a.handle(a.logIn))
-	v1.DELETE("/sessions/current", a.signedIn(a.logOut))
+// operations adds all of them to d.
+func (a *api) operations(d *document) {
+	a.accountRoutes(d.tagged("Accounts", "Signing up, logging in, and what is one's own."))
+	a.leavingRoutes(d.tagged("Leaving", "Taking along everything that is one's own, and having it erased."))
+	a.graphRoutes(d.tagged("People", "Other accounts, and how one stands to them."))
+	a.mediaRoutes(d.tagged("Photos", "Uploading, publishing, editing, deleting, saving and sharing."))
+	a.talkRoutes(d.tagged("Talk", "Likes, comments and what others did."))
+	find := d.tagged("Find", "The feed, and other ways to photos and people.")
+	a.findRoutes(find)
+	a.discoveryRoutes(find)
+	a.pushRoutes(d.tagged("Push", "The phones that ring, and for what. "+
+		"A push says its kind, and the actor, media and comment that it is about; its loc-key is the kind in capitals, with _TWO for two people, "+
+		"_MANY for one and a number of others, and COMMENT_TEXT with the beginning of a comment. The badge is that of GET /v1/activity/unread."))
+	a.reportRoutes(d.tagged("Reports", "Telling the moderators what is wrong."))
+}
 
-	v1.GET("/users/:id", a.signedIn(a.getUser))
-	v1.GET("/users/by-name/:name", a.signedIn(a.getUserByName))
-	v1.GET("/users/:id/media", a.signedIn(a.listMedia))
-	v1.PUT("/users/:id/follow", a.signedIn(a.follow))
-	v1.DELETE("/users/:id/follow", a.signedIn(a.unfollow))
-
-	v1.POST("/uploads", a.signedIn(a.createUpload))
-	v1.POST("/media", a.signedIn(a.publish))
-	v1.GET("/media/:id", a.signedIn(a.getMedia))
-
-	// These check the session themselves, by the round trip to Redis that they make
-	// anyway.
-	v1.PUT("/media/:id/like", a.verified(a.like))
-	v1.DELETE("/media/:id/like", a.verified(a.unlike))
-	v1.GET("/feed", a.verified(a.getFeed))
-
-	v1.POST("/devices", a.signedIn(a.registerDevice))
-	v1.DELETE("/devices/:token", a.signedIn(a.forgetDevice))
-	return e
+// withHead answers HEAD as GET: the server itself leaves the body out.
+func withHead(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			as := *r
+			as.Method = get
+			r = &as
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // healthz is for the proxies: the process serves. What it can do is on the admin
 // server's /readyz.
-func healthz(c *gin.Context) error {
-	c.String(http.StatusOK, "ok\n")
-	return nil
-}
+func healthz(c *gin.Context) { c.String(http.StatusOK, "ok\n") }

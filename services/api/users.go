@@ -2,148 +2,61 @@ package main
 
 import (
 	"context"
-	"errors"
-	"net/http"
-	"regexp"
+	"slices"
 	"strings"
-	"time"
 
-	"github.com/gin-gonic/gin"
-
+	"github.com/burbn/burbn/services/audience"
 	"github.com/burbn/burbn/services/id"
-	"github.com/burbn/burbn/services/session"
 	"github.com/burbn/burbn/services/store"
 )
 
-var name = regexp.MustCompile(`^[A-Za-z0-9._]{1,30}$`)
-
-const minPassword, maxPassword = 8, 128 // characters
-
-// loggedIn answers sign-up and log-in.
-type loggedIn struct {
-	User      store.User `json:"user"`
-	Token     string     `json:"token"`
-	ExpiresAt time.Time  `json:"expiresAt"`
+func (a *api) graphRoutes(d *document) {
+	noUser := notFound("user")
+	add(d, operation{method: get, path: "/v1/users/{id}", id: "getUser", summary: "A user",
+		who: signedIn, status: 200, problems: []problem{noUser}}, a.getUser)
+	add(d, operation{method: get, path: "/v1/users/by-name/{name}", id: "getUserByName", summary: "The user of a name, in whatever case",
+		who: signedIn, status: 200, problems: []problem{noUser}}, a.getUserByName)
+	add(d, operation{method: get, path: "/v1/relationships", id: "listRelationships", summary: "How you stand to several users",
+		who: signedIn, status: 200}, a.listRelationships)
+	add(d, operation{method: get, path: "/v1/suggestions", id: "listSuggestions", summary: "Whom you may want to follow",
+		who: signedIn, status: 200}, a.listSuggestions)
+	a.followRoutes(d)
+	a.barrierRoutes(d)
 }
 
-func (a *api) begin(ctx context.Context, u store.User) (loggedIn, error) {
-	token, t, err := a.sessions.Begin(ctx, u.ID)
-	return loggedIn{u, token, t.Expires.UTC()}, err
+func (a *api) getUser(ctx context.Context, in *ByID) (*body[Profile], error) {
+	return a.profile(ctx, in.ID.ID())
 }
 
-func (a *api) signUp(c *gin.Context) error {
-	var in struct {
-		Name     string `json:"name"`
-		Password string `json:"password"`
-		FullName string `json:"fullName"`
-	}
-	if err := readBody(c, &in); err != nil {
-		return err
-	}
+type byName struct {
+	Name string `path:"name" maxLength:"200" doc:"Of a user, in whatever case."`
+}
+
+func (a *api) getUserByName(ctx context.Context, in *byName) (*body[Profile], error) {
 	if !name.MatchString(in.Name) {
-		return invalid("name", "accepted are 1 to 30 letters a to z, digits, dots and underscores")
+		return nil, notFound("user")
 	}
-	if err := text("password", in.Password, minPassword, maxPassword); err != nil {
-		return err
-	}
-	if err := text("fullName", in.FullName, 0, 64); err != nil {
-		return err
-	}
-	ctx := c.Request.Context()
-	hash, err := a.passwords.Hash(ctx, in.Password)
-	if err != nil {
-		return err
-	}
-	u, err := a.store.CreateUser(ctx, store.NewUser{Name: in.Name, FullName: in.FullName, PasswordHash: hash})
-	if err != nil {
-		return err
-	}
-	a.metrics.signUps.Inc()
-	out, err := a.begin(ctx, u)
-	if err != nil {
-		return err
-	}
-	c.JSON(http.StatusCreated, out)
-	return nil
-}
-
-func (a *api) logIn(c *gin.Context) error {
-	var in struct {
-		Name     string `json:"name"`
-		Password string `json:"password"`
-	}
-	if err := readBody(c, &in); err != nil {
-		return err
-	}
-	ctx := c.Request.Context()
-	// An unknown name takes as long as a wrong password: it has no hash, which
-	// Matches takes as long to refuse.
-	var user id.ID
-	var hash string
-	if name.MatchString(in.Name) {
-		var err error
-		if user, hash, err = a.store.PasswordHash(ctx, in.Name); err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-	}
-	if len(in.Password) > 4*maxPassword {
-		hash, in.Password = "", "" // nobody's; not worth hashing
-	}
-	switch ok, err := a.passwords.Matches(ctx, in.Password, hash); {
+	switch user, ok, err := a.names.Get(ctx, strings.ToLower(in.Name)); {
 	case err != nil:
-		return err
+		return nil, err
 	case !ok:
-		return wrongLogIn
+		return nil, notFound("user")
+	default:
+		return a.profile(ctx, user)
 	}
-	u, err := a.store.User(ctx, user)
-	if err != nil {
-		return err
-	}
-	out, err := a.begin(ctx, u)
-	if err != nil {
-		return err
-	}
-	c.JSON(http.StatusCreated, out)
-	return nil
 }
 
-func (a *api) logOut(c *gin.Context, who session.Token) error {
-	if err := a.sessions.End(c.Request.Context(), who); err != nil {
-		return err
-	}
-	c.Status(http.StatusNoContent)
-	return nil
-}
-
-func (a *api) getUser(c *gin.Context, _ session.Token) error {
-	user, err := pathID(c)
+// profile answers what who asks may know of user.
+func (a *api) profile(ctx context.Context, user id.ID) (*body[Profile], error) {
+	_, u, err := a.known(ctx, user)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return a.answerUser(c, user)
-}
-
-func (a *api) getUserByName(c *gin.Context, _ session.Token) error {
-	if !name.MatchString(c.Param("name")) {
-		return notFound("user")
-	}
-	user, ok, err := a.names.Get(c.Request.Context(), strings.ToLower(c.Param("name")))
-	switch {
-	case err != nil:
-		return err
-	case !ok:
-		return notFound("user")
-	}
-	return a.answerUser(c, user)
-}
-
-func (a *api) answerUser(c *gin.Context, user id.ID) error {
-	u, err := a.user(c.Request.Context(), user)
+	found, err := a.store.Relationships(ctx, viewer(ctx), []id.ID{user})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.JSON(http.StatusOK, u)
-	return nil
+	return &body[Profile]{a.profileOf(u, related(u.ID, found[u.ID]))}, nil
 }
 
 // user reads a user through the cache; there must be one.
@@ -155,39 +68,73 @@ func (a *api) user(ctx context.Context, user id.ID) (store.User, error) {
 	return u, err
 }
 
-func (a *api) follow(c *gin.Context, who session.Token) error {
-	return a.changeFollow(c, who, a.store.Follow, a.metrics.follows.Inc)
+// relationship answers how who asks stands to somebody.
+func (a *api) relationship(ctx context.Context, other id.ID) (*body[Relationship], error) {
+	found, err := a.store.Relationships(ctx, viewer(ctx), []id.ID{other})
+	if err != nil {
+		return nil, err
+	}
+	return &body[Relationship]{related(other, found[other])}, nil
 }
 
-func (a *api) unfollow(c *gin.Context, who session.Token) error {
-	return a.changeFollow(c, who, a.store.Unfollow, func() {})
+func related(other id.ID, r store.Relationship) Relationship {
+	return Relationship{User: other, Following: r.Following, FollowedBy: r.FollowedBy, Blocking: r.Blocking, Muting: r.Muting}
 }
 
-func (a *api) changeFollow(c *gin.Context, who session.Token, change func(ctx context.Context, actor, target id.ID) (bool, error), count func()) error {
-	target, err := pathID(c)
+type relationshipsTo struct {
+	IDs []idText `query:"ids" required:"true" nullable:"false" minItems:"1" maxItems:"50" doc:"Of users, with commas between them."`
+}
+
+// Relationships is how you stand to several users.
+type Relationships struct {
+	Items []Relationship `json:"items" nullable:"false" doc:"In the order of ids; those of whom you may not know are left out."`
+}
+
+// listRelationships shows also those whom the viewer blocks, because that is theirs to
+// know.
+func (a *api) listRelationships(ctx context.Context, in *relationshipsTo) (*body[Relationships], error) {
+	v, err := a.viewer(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if target == who.User {
-		return selfFollow
-	}
-	ctx := c.Request.Context()
-	if _, err := a.user(ctx, target); err != nil {
-		return err
-	}
-	changed, err := change(ctx, who.User, target)
-	if err != nil {
-		return err
-	}
-	if changed {
-		count()
-		a.users.Forget(who.User)
-		// So that the next page has it at once. The task that tells the target's shard
-		// forgets the feed again, whatever becomes of this.
-		if err := a.feeds.Forget(ctx, who.User); err != nil {
-			a.log.WarnContext(ctx, "forget feed", "user", who.User, "error", err)
+	var ids []id.ID
+	for _, text := range in.IDs {
+		if i := text.ID(); !slices.Contains(ids, i) {
+			ids = append(ids, i)
 		}
 	}
-	c.Status(http.StatusNoContent)
-	return nil
+	users, err := a.users.GetMany(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	found, err := a.store.Relationships(ctx, v.ID, ids)
+	if err != nil {
+		return nil, err
+	}
+	out := &body[Relationships]{Relationships{Items: []Relationship{}}}
+	for _, i := range ids {
+		if u, ok := users[i]; ok && (v.Knows(u) || found[i].Blocking) {
+			out.Body.Items = append(out.Body.Items, related(i, found[i]))
+		}
+	}
+	return out, nil
+}
+
+// circle is a page of those of a circle of user whom v knows.
+func (a *api) circle(ctx context.Context, v audience.Viewer, c store.Circle, user id.ID, in PageOf) (*listed[Person], error) {
+	before, err := in.before()
+	if err != nil {
+		return nil, err
+	}
+	// One more than asked for tells whether there is a next page.
+	ids, err := a.store.Circle(ctx, c, user, before, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	ids, next := more(ids, in.Limit, func(i id.ID) id.ID { return i })
+	people, err := a.people(ctx, v, ids)
+	if err != nil {
+		return nil, err
+	}
+	return page(ctx, people, next), nil
 }

@@ -1,11 +1,12 @@
 // Command buckets makes the buckets of an object store of our own, and lets
-// everyone read the one that the CDN serves. It may run any number of times. On
+// everyone read the one that the CDN serves and the stack's origins upload from a
+// browser. It may run any number of times. On
 // AWS the buckets belong to the infrastructure and this command is not run.
 //
 //	buckets -settings FILE
 //
-// The settings are a settings.Worker, of which the storage is used; the keys are
-// the credentials storage-access-key and storage-secret-key.
+// The settings are a settings.API, of which the storage and the origins are used; the
+// keys are the credentials storage-access-key and storage-secret-key.
 package main
 
 import (
@@ -36,7 +37,7 @@ func main() {
 }
 
 func run(ctx context.Context, file string) error {
-	doc, err := settings.Load[settings.Worker](file)
+	doc, err := settings.Load[settings.API](file)
 	if err != nil {
 		return err
 	}
@@ -54,5 +55,8 @@ func run(ctx context.Context, file string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return objects.EnsureBuckets(ctx)
+	if err := objects.EnsureBuckets(ctx); err != nil {
+		return err
+	}
+	return objects.AllowOrigins(ctx, doc.Origins)
 }

@@ -15,13 +15,15 @@ import (
 func TestRun(t *testing.T) {
 	const nobody = "127.0.0.1:1" // what this command does not touch
 	storage := mediatest.NewStorage(t)
-	doc, err := settings.Render(settings.Worker{
+	doc, err := settings.Render(settings.API{
 		Process: settings.Process{Stack: "test", Machine: "storage-01", Release: "test", Admin: nobody, Stop: 1},
 		Stores: settings.Stores{
 			Shards: shard.Map{Count: 1, Databases: []shard.Database{{Name: "postgres-01"}}}, Pooler: nobody, ConnectionsPerDatabase: 1,
 			Redis: []string{nobody}, Storage: storage,
 		},
-		Slots: settings.Slots{Photo: 1}, MaxPixels: 1, FeedLength: 1,
+		Listen: nobody, Upload: settings.Upload{MaxBytes: 1, Expires: 1}, Session: 1, FeedLength: 1, FanOutLimit: 1,
+		RateLimits: settings.RateLimits{Read: 1, Write: 1, Anonymous: 1},
+		Origins:    []string{"https://www.example.com"},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -2,21 +2,18 @@
 // Table reads through it.
 //
 // A node that is dead, slow or restarted is a miss, never an error, and costs its
-// callers no timeout each. The package deliberately does not keep the cache equal
-// to the databases: a reader that loads while another process writes may put the
-// older value back, and then it stays for the table's TTL. So only put in a table
-// what may be that old.
+// callers no timeout each. What a reader has loaded is kept only if nobody has
+// forgotten it since the reader asked the node: Forget leaves a mark behind, which
+// outlives every load that it might race with. So a value is never older than its
+// table's TTL, and older than the last Forget only if the node did not get that.
 package cache
 
 import (
 	"context"
-	"errors"
-	"hash/fnv"
 	"strconv"
 	"sync"
 	"time"
 
-	"github.com/bradfitz/gomemcache/memcache"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/burbn/burbn/services/id"
@@ -25,9 +22,21 @@ import (
 // The names of the tables that more than one kind of process touches. A change of
 // what a table's values mean changes its name.
 const (
-	Users = "user1"
-	Media = "media1"
+	Users    = "user3"
+	Media    = "media3"
+	Barriers = "barriers1"
 )
+
+// What an entry's flags say.
+const (
+	// absent marks an entry that says that there is nothing to load.
+	absent = 1
+	// forgotten marks one whose value must be loaded anew.
+	forgotten = 2
+)
+
+// mark is how long a forgotten entry stays marked: longer than a load takes.
+const mark = 2 * loading
 
 // Cache is the memcached nodes, each key on one of them by rendezvous hashing: a
 // node added or removed moves only the keys that it gains or loses. Its methods
@@ -35,6 +44,7 @@ const (
 type Cache struct {
 	nodes    []*node
 	requests *prometheus.CounterVec
+	counters sync.Map // by table
 }
 
 // Open returns the cache of the nodes, host:port each; with none, everything is a
@@ -53,110 +63,90 @@ func Open(nodes []string, reg prometheus.Registerer) *Cache {
 
 // Close lets go of the connections.
 func (c *Cache) Close() error {
-	var errs []error
 	for _, n := range c.nodes {
-		errs = append(errs, n.client.Close())
+		n.close()
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
-// Forget removes the entries of a table, so that the next read loads them. A node
-// that does not answer keeps its entries, for the table's TTL at most.
+// Forget makes the next read of a table's entries load them. A node that does not
+// answer keeps its entries, for the table's TTL at most.
 func (c *Cache) Forget(_ context.Context, table string, ids ...id.ID) {
-	for _, i := range ids {
-		c.forget(key(table, i))
+	forget(c, table, ids)
+}
+
+func forget[K Key](c *Cache, table string, keys []K) {
+	var wg sync.WaitGroup
+	for _, k := range keys {
+		key := appendKey(nil, table, k)
+		c.begin(&wg, key, store(nil, "set", key, forgotten, mark, nil, 0))
+	}
+	wg.Wait()
+}
+
+// begin sends a command that stores something under key; wg waits for its answer.
+func (c *Cache) begin(wg *sync.WaitGroup, key, command []byte) {
+	if n := c.node(key); n != nil {
+		wg.Add(1)
+		n.begin(&call{command: command, done: func(error) { wg.Done() }})
 	}
 }
 
-func (c *Cache) forget(key string) {
-	if n := c.node(key); n != nil {
-		n.do(func(m *memcache.Client) error { return m.Delete(key) })
+// store appends a command to b that stores a value, of a version if that is not 0.
+func store(b []byte, verb string, key []byte, flags uint32, ttl time.Duration, value []byte, version uint64) []byte {
+	b = append(append(append(b, verb...), ' '), key...)
+	b = strconv.AppendUint(append(b, ' '), uint64(flags), 10)
+	// Whole seconds, where 0 would be for ever.
+	b = strconv.AppendInt(append(b, ' '), max(1, int64(ttl/time.Second)), 10)
+	b = strconv.AppendInt(append(b, ' '), int64(len(value)), 10)
+	if version != 0 {
+		b = strconv.AppendUint(append(b, ' '), version, 10)
 	}
+	b = append(append(b, "\r\n"...), value...)
+	return append(b, "\r\n"...)
 }
 
 // node is the one that holds a key; nil if there is none at all.
-func (c *Cache) node(key string) *node {
+func (c *Cache) node(key []byte) *node {
 	var best *node
 	var highest uint64
+	h := hash(key)
 	for _, n := range c.nodes {
-		if w := n.weight(key); best == nil || w > highest {
+		if w := n.weight(h); best == nil || w > highest {
 			best, highest = n, w
 		}
 	}
 	return best
 }
 
-// getMany asks the nodes in parallel and counts what they answer.
-func (c *Cache) getMany(table string, keys []string) map[string]*memcache.Item {
-	byNode := map[*node][]string{}
-	for _, k := range keys {
-		if n := c.node(k); n != nil {
-			byNode[n] = append(byNode[n], k)
-		}
+// counts are the counters of one table's keys.
+type counts struct{ hit, miss, failed prometheus.Counter }
+
+func (c *Cache) count(table string) *counts {
+	if n, ok := c.counters.Load(table); ok {
+		return n.(*counts)
 	}
-	var (
-		mu     sync.Mutex
-		wg     sync.WaitGroup
-		found  = make(map[string]*memcache.Item, len(keys))
-		failed int
-	)
-	ask := func(n *node, keys []string) {
-		var items map[string]*memcache.Item
-		err := n.do(func(m *memcache.Client) (err error) {
-			items, err = m.GetMulti(keys)
-			return err
-		})
-		mu.Lock()
-		defer mu.Unlock()
-		if err != nil {
-			failed += len(keys)
-			return
-		}
-		for k, item := range items {
-			found[k] = item
-		}
-	}
-	for n, keys := range byNode {
-		if len(byNode) == 1 {
-			ask(n, keys)
-			break
-		}
-		wg.Go(func() { ask(n, keys) })
-	}
-	wg.Wait()
-	count := func(result string, n int) {
-		if n > 0 {
-			c.requests.WithLabelValues(table, result).Add(float64(n))
-		}
-	}
-	count("hit", len(found))
-	count("error", failed)
-	count("miss", len(keys)-len(found)-failed)
-	return found
+	of := func(result string) prometheus.Counter { return c.requests.WithLabelValues(table, result) }
+	n, _ := c.counters.LoadOrStore(table, &counts{of("hit"), of("miss"), of("error")})
+	return n.(*counts)
 }
 
-func (c *Cache) set(item *memcache.Item) {
-	if n := c.node(item.Key); n != nil {
-		n.do(func(m *memcache.Client) error { return m.Set(item) })
-	}
-}
-
-func key[K Key](table string, k K) string {
+func appendKey[K Key](b []byte, table string, k K) []byte {
+	b = append(append(b, table...), ':')
 	switch k := any(k).(type) {
 	case id.ID:
-		return table + ":" + strconv.FormatInt(int64(k), 36)
+		return strconv.AppendInt(b, int64(k), 36)
 	case string:
-		return table + ":" + k
+		return append(b, k...)
 	}
 	panic("unreachable: Key has no other type")
 }
 
-// ttl is a lifetime as memcached takes it: whole seconds, where 0 would be for
-// ever.
-func ttl(d time.Duration) int32 { return max(1, int32(d/time.Second)) }
-
-func hash(s string) uint64 {
-	h := fnv.New64a()
-	h.Write([]byte(s))
-	return h.Sum64()
+// hash is FNV-1a.
+func hash[T string | []byte](text T) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(text) {
+		h = (h ^ uint64(text[i])) * 1099511628211
+	}
+	return h
 }

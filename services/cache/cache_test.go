@@ -29,7 +29,7 @@ func open(t testing.TB, nodes int) (*Cache, []*cachetest.Server) {
 	c := Open(addrs, prometheus.NewRegistry())
 	t.Cleanup(func() { c.Close() })
 	for _, n := range c.nodes {
-		n.client.Timeout = 10 * time.Second // a machine that is busy is no node that fails
+		n.timeout = 10 * time.Second // a machine that is busy is no node that fails
 	}
 	return c, servers
 }
@@ -38,10 +38,9 @@ func open(t testing.TB, nodes int) (*Cache, []*cachetest.Server) {
 // keeps none, so that each try makes one.
 func dials(n *node) *atomic.Int64 {
 	var made atomic.Int64
-	n.client.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+	n.dial = func(addr string, timeout time.Duration) (net.Conn, error) {
 		made.Add(1)
-		var d net.Dialer
-		return d.DialContext(ctx, network, addr)
+		return dial(addr, timeout)
 	}
 	return &made
 }
@@ -262,6 +261,56 @@ func TestForgetDuringLoad(t *testing.T) {
 	}
 }
 
+// What was loaded before another process forgot it is not kept by the one that loaded it.
+func TestForgetElsewhereDuringLoad(t *testing.T) {
+	here, servers := open(t, 1)
+	elsewhere := Open([]string{servers[0].Addr}, prometheus.NewRegistry())
+	t.Cleanup(func() { elsewhere.Close() })
+	var version atomic.Int64
+	for _, kept := range []bool{false, true} { // whether there is an entry when the load begins
+		table := &Table[id.ID, int64]{Cache: here, Name: fmt.Sprintf("versions%t", kept), TTL: time.Minute}
+		old := version.Load()
+		begun, release := make(chan struct{}), make(chan struct{})
+		table.Load = func(context.Context, []id.ID) (map[id.ID]int64, error) {
+			begun <- struct{}{}
+			<-release
+			return map[id.ID]int64{1: old}, nil
+		}
+		if kept {
+			elsewhere.Forget(t.Context(), table.Name, 1)
+		}
+		answered := make(chan struct{})
+		go func() {
+			defer close(answered)
+			if v, _, err := table.Get(t.Context(), 1); v != old || err != nil {
+				t.Errorf("who asked before got %d, %v", v, err)
+			}
+		}()
+		<-begun
+		version.Add(1)
+		elsewhere.Forget(t.Context(), table.Name, 1)
+		close(release)
+		<-answered
+		for deadline := time.Now().Add(10 * time.Second); ; { // the load has ended
+			table.mu.Lock()
+			n := len(table.loads)
+			table.mu.Unlock()
+			if n == 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("the load does not end")
+			}
+		}
+		table.Load = func(context.Context, []id.ID) (map[id.ID]int64, error) {
+			return map[id.ID]int64{1: version.Load()}, nil
+		}
+		if v, _, err := table.Get(t.Context(), 1); v != version.Load() || err != nil {
+			t.Errorf("the cache has %d, %v, want %d", v, err, version.Load())
+		}
+	}
+}
+
 func TestDeadNodeIsAMiss(t *testing.T) {
 	c, servers := open(t, 3)
 	s := newSquares(c)
@@ -275,7 +324,7 @@ func TestDeadNodeIsAMiss(t *testing.T) {
 	servers[0].Kill()
 	held := int64(0)
 	for _, k := range keys {
-		if c.node(key("squares", k)).addr == servers[0].Addr {
+		if c.node(appendKey(nil, "squares", k)).addr == servers[0].Addr {
 			held++
 		}
 	}
@@ -297,7 +346,7 @@ func TestFrozenNodeIsAMiss(t *testing.T) {
 	keys := []id.ID{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
 	s.want(t, keys, 10)
 	tries := dials(c.nodes[0])
-	c.nodes[0].client.Timeout = timeout
+	c.nodes[0].timeout = timeout
 	servers[0].Freeze()
 	defer servers[0].Thaw()
 	began := time.Now()
@@ -309,7 +358,7 @@ func TestFrozenNodeIsAMiss(t *testing.T) {
 	leftAlone(t, tries, began)
 	s.settled(t)
 	servers[0].Thaw()
-	c.nodes[0].client.Timeout = 10 * time.Second
+	c.nodes[0].timeout = 10 * time.Second
 	recovered(t, s, keys)
 }
 
@@ -347,7 +396,7 @@ func TestRendezvous(t *testing.T) {
 	all, fewer := Open(nodes, prometheus.NewRegistry()), Open(nodes[:5], prometheus.NewRegistry())
 	share := map[string]int{}
 	for k := range id.ID(60000) {
-		key := key("squares", k<<23)
+		key := appendKey(nil, "squares", k<<23)
 		was, is := all.node(key).addr, fewer.node(key).addr
 		share[was]++
 		if was != "f:1" && was != is {

@@ -2,19 +2,17 @@ package cache
 
 import (
 	"context"
+	"encoding"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
 	"time"
 
-	"github.com/bradfitz/gomemcache/memcache"
-
 	"github.com/burbn/burbn/services/id"
 )
-
-// absent marks an entry that says that there is nothing to load.
-const absent = 1
 
 // loading bounds a load. It is not bound to the request that began it, because
 // others wait for it too.
@@ -24,8 +22,8 @@ const loading = 5 * time.Second
 // spaces, of at most 200 bytes.
 type Key interface{ id.ID | string }
 
-// Table reads values of one kind through the cache. All fields but Keep and
-// Absent are needed; they are not to be changed after the first use.
+// Table reads values of one kind through the cache. All fields but Keep, Face
+// and Absent are needed; they are not to be changed after the first use.
 type Table[K Key, V any] struct {
 	Cache *Cache
 	Name  string // also the label in the metrics
@@ -34,6 +32,9 @@ type Table[K Key, V any] struct {
 	Absent time.Duration
 	// Load reads from the database. A key missing from its result has no value.
 	Load func(ctx context.Context, keys []K) (map[K]V, error)
+	// Face is how a value shows itself to who asks for no more; it is made once and kept
+	// beside the value. Nil: values have none. It must always be the same for the same value.
+	Face func(V) []byte
 	// Keep says whether a value may be cached; nil: all may.
 	Keep func(V) bool
 
@@ -43,6 +44,7 @@ type Table[K Key, V any] struct {
 
 // load is one call of Load, for which any number of readers may wait.
 type load[K Key, V any] struct {
+	saw    map[K]uint64  // the version of each key's entry that was to be replaced
 	done   chan struct{} // closed when values and err are set
 	values map[K]V
 	err    error
@@ -55,66 +57,43 @@ func (t *Table[K, V]) Get(ctx context.Context, k K) (v V, ok bool, err error) {
 	return v, ok, err
 }
 
-// GetMany reads the values of keys: from memcached with one request to each node
-// that holds some, in parallel, and what is missing there with one Load. Keys
-// without a value are missing from the result. Readers that miss the same key at
-// the same time share a load.
+// GetMany reads the values of keys: a Batch of its own.
 func (t *Table[K, V]) GetMany(ctx context.Context, keys []K) (map[K]V, error) {
-	values := make(map[K]V, len(keys))
-	if len(keys) == 0 {
-		return values, nil
-	}
-	texts := make([]string, len(keys))
-	for i, k := range keys {
-		texts[i] = key(t.Name, k)
-	}
-	items := t.Cache.getMany(t.Name, texts)
-	var missing []K
-	for i, k := range keys {
-		item := items[texts[i]]
-		if item != nil && item.Flags == absent {
-			continue
-		}
-		var v V
-		if item == nil || json.Unmarshal(item.Value, &v) != nil {
-			missing = append(missing, k)
-			continue
-		}
-		values[k] = v
-	}
-	if len(missing) == 0 {
-		return values, nil
-	}
-	return values, t.load(ctx, missing, values)
+	b := t.Cache.Batch()
+	q := t.Ask(b, keys...)
+	b.Send()
+	return q.Answer(ctx)
 }
 
-// load adds the values of keys: what others are loading it waits for, the rest it
-// loads itself.
-func (t *Table[K, V]) load(ctx context.Context, keys []K, values map[K]V) error {
-	mine := &load[K, V]{done: make(chan struct{})}
-	var own []K
-	theirs := map[*load[K, V]][]K{}
+// load adds the values of the keys at indexes: what others are loading it waits for,
+// the rest it loads itself.
+func (q *Question[K, V]) load(ctx context.Context, indexes []int, values map[K]V) error {
+	t := q.table
+	mine := &load[K, V]{saw: map[K]uint64{}, done: make(chan struct{})}
+	var own []int
+	theirs := map[*load[K, V]][]int{}
 	t.mu.Lock()
 	if t.loads == nil {
 		t.loads = map[K]*load[K, V]{}
 	}
-	for _, k := range keys {
-		switch l := t.loads[k]; l {
-		case nil:
-			t.loads[k] = mine
-			own = append(own, k)
-		case mine: // the key was given twice
-		default:
-			theirs[l] = append(theirs[l], k)
+	for _, i := range indexes {
+		k, version := q.keys[i], q.entry(i).version
+		switch l := t.loads[k]; {
+		case l == mine: // the key was given twice
+		case l != nil && l.saw[k] == version:
+			theirs[l] = append(theirs[l], i)
+		default: // nobody loads it, or who does began before it was forgotten
+			t.loads[k], mine.saw[k] = mine, version
+			own = append(own, i)
 		}
 	}
 	t.mu.Unlock()
 
 	if len(own) > 0 {
-		go t.run(context.WithoutCancel(ctx), mine, own)
+		go q.run(context.WithoutCancel(ctx), mine, own)
 		theirs[mine] = own
 	}
-	for l, keys := range theirs {
+	for l, indexes := range theirs {
 		select {
 		case <-l.done:
 		case <-ctx.Done():
@@ -123,19 +102,24 @@ func (t *Table[K, V]) load(ctx context.Context, keys []K, values map[K]V) error 
 		if l.err != nil {
 			return l.err
 		}
-		for _, k := range keys {
-			if v, ok := l.values[k]; ok {
-				values[k] = v
+		for _, i := range indexes {
+			if v, ok := l.values[q.keys[i]]; ok {
+				values[q.keys[i]] = v
 			}
 		}
 	}
 	return nil
 }
 
-// run loads keys and caches what may be cached of them.
-func (t *Table[K, V]) run(ctx context.Context, l *load[K, V], keys []K) {
+// run loads the keys at indexes and caches what may be cached of them.
+func (q *Question[K, V]) run(ctx context.Context, l *load[K, V], indexes []int) {
 	ctx, cancel := context.WithTimeout(ctx, loading)
 	defer cancel()
+	t := q.table
+	keys := make([]K, len(indexes))
+	for n, i := range indexes {
+		keys[n] = q.keys[i]
+	}
 	func() {
 		defer close(l.done)
 		defer func() {
@@ -145,63 +129,65 @@ func (t *Table[K, V]) run(ctx context.Context, l *load[K, V], keys []K) {
 		}()
 		l.values, l.err = t.Load(ctx, keys)
 	}()
+	var kept sync.WaitGroup
+	for _, i := range indexes {
+		v, ok := l.values[q.keys[i]]
+		switch {
+		case l.err != nil:
+		case !ok && t.Absent > 0:
+			q.put(&kept, i, absent, t.Absent, nil)
+		case ok && (t.Keep == nil || t.Keep(v)):
+			if value, err := t.encode(v); err == nil {
+				q.put(&kept, i, 0, t.TTL, value)
+			}
+		}
+	}
+	kept.Wait()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for _, k := range keys {
-		item, ok := t.item(k, l)
-		if ok && t.current(k, l) {
-			t.Cache.set(item)
-		}
-		if !t.finish(k, l) && ok {
-			// Forgotten between the look and the write: what was written is old.
-			t.Cache.forget(item.Key)
+		if t.loads[k] == l {
+			delete(t.loads, k)
 		}
 	}
 }
 
-// item is what to cache of a finished load for a key, if anything.
-func (t *Table[K, V]) item(k K, l *load[K, V]) (*memcache.Item, bool) {
-	item := &memcache.Item{Key: key(t.Name, k)}
-	v, ok := l.values[k]
-	switch {
-	case l.err != nil:
-		return nil, false
-	case !ok:
-		item.Flags, item.Expiration = absent, ttl(t.Absent)
-		return item, t.Absent > 0
-	case t.Keep != nil && !t.Keep(v):
-		return nil, false
+// encode is v as memcached keeps it: its face, if the table shows one, and itself.
+func (t *Table[K, V]) encode(v V) (b []byte, err error) {
+	if t.Face != nil {
+		face := t.Face(v)
+		b = append(binary.AppendUvarint(b, uint64(len(face))), face...)
 	}
-	b, err := json.Marshal(v)
-	item.Value, item.Expiration = b, ttl(t.TTL)
-	return item, err == nil
-}
-
-// current says whether nobody has forgotten k since l began.
-func (t *Table[K, V]) current(k K, l *load[K, V]) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.loads[k] == l
-}
-
-// finish takes k off the loads under way and says what current says.
-func (t *Table[K, V]) finish(k K, l *load[K, V]) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.loads[k] != l {
-		return false
+	if binary, ok := any(v).(encoding.BinaryAppender); ok {
+		return binary.AppendBinary(b)
 	}
-	delete(t.loads, k)
-	return true
+	j, err := json.Marshal(v)
+	return append(b, j...), err
 }
 
-// Forget removes entries, so that reads that begin now load them. Loads under way
-// in this process answer those who wait already and are not cached.
+func (t *Table[K, V]) decode(b []byte) (v V, err error) {
+	if t.Face != nil {
+		_, rest, ok := split(b)
+		if !ok {
+			return v, errors.New("no face")
+		}
+		b = rest
+	}
+	if binary, ok := any(&v).(encoding.BinaryUnmarshaler); ok {
+		err = binary.UnmarshalBinary(b)
+	} else {
+		err = json.Unmarshal(b, &v)
+	}
+	return v, err
+}
+
+// Forget makes reads that begin now load the keys. Loads under way, in whatever
+// process, answer those who wait already and are not cached.
 func (t *Table[K, V]) Forget(keys ...K) {
 	t.mu.Lock()
 	for _, k := range keys {
 		delete(t.loads, k)
 	}
 	t.mu.Unlock()
-	for _, k := range keys {
-		t.Cache.forget(key(t.Name, k))
-	}
+	forget(t.Cache, t.Name, keys)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/burbn/burbn/services/id"
 	"github.com/burbn/burbn/services/kv"
 	"github.com/burbn/burbn/services/settings"
+	"github.com/burbn/burbn/services/store"
 	"github.com/burbn/burbn/services/store/storetest"
 )
 
@@ -43,7 +44,7 @@ func open(t testing.TB) (*feed.Feeds, *redis.ClusterClient) {
 	t.Helper()
 	r := kv.Open(settings.Stores{Redis: cluster.Addrs}, cluster.Password)
 	t.Cleanup(func() { r.Close() })
-	return feed.New(r, databases.Store(t), length, prometheus.NewRegistry()), r
+	return feed.New(r, databases.Store(t), length, 1000, prometheus.NewRegistry()), r
 }
 
 // post makes a ready photo of user.
@@ -54,11 +55,11 @@ func post(t testing.TB, user id.ID) id.ID {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := s.Publish(ctx, user, up.ID, "")
+	m, err := s.Publish(ctx, user, up.ID, store.NewMedia{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.MarkReady(ctx, m.ID, 100, 100); err != nil {
+	if _, err := s.MarkReady(ctx, m.ID, 100, 100, ""); err != nil {
 		t.Fatal(err)
 	}
 	return m.ID
@@ -73,9 +74,13 @@ func follow(t testing.TB, actor, target id.ID) {
 
 func page(t testing.TB, f *feed.Feeds, user, before id.ID, limit int) []id.ID {
 	t.Helper()
-	ids, err := f.Page(t.Context(), user, before, limit)
+	posts, err := f.Page(t.Context(), user, before, limit)
 	if err != nil {
 		t.Fatal(err)
+	}
+	var ids []id.ID
+	for _, p := range posts {
+		ids = append(ids, p.Media)
 	}
 	return ids
 }
@@ -111,7 +116,7 @@ func TestFeed(t *testing.T) {
 
 	fresh := post(t, author)
 	for range 2 { // a task may run twice
-		if err := f.Push(ctx, []id.ID{reader, author, stranger}, fresh); err != nil {
+		if err := f.Push(ctx, []id.ID{reader, author, stranger}, store.Post{Media: fresh, Author: author}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,11 +127,11 @@ func TestFeed(t *testing.T) {
 	same(t, "its second page", page(t, f, reader, want[2], 3), want[3:6])
 	same(t, "its last page", page(t, f, reader, want[5], 3), want[6:])
 	same(t, "beyond it", page(t, f, reader, want[6], 3), nil)
-	if n, err := r.Exists(ctx, "f:{"+strconv.FormatInt(int64(stranger), 36)+"}").Result(); n != 0 || err != nil {
+	if n, err := r.Exists(ctx, "f2:{"+strconv.FormatInt(int64(stranger), 36)+"}").Result(); n != 0 || err != nil {
 		t.Errorf("a feed is kept of who never reads: %d, %v", n, err)
 	}
 
-	if err := f.Remove(ctx, []id.ID{reader, author}, want[1]); err != nil {
+	if err := f.Remove(ctx, []id.ID{reader, author}, store.Post{Media: want[1], Author: reader}); err != nil {
 		t.Fatal(err)
 	}
 	same(t, "the feed after a removal", page(t, f, reader, 0, 10), slices.Delete(slices.Clone(want), 1, 2))
@@ -148,13 +153,13 @@ func TestFeedIsCutToLength(t *testing.T) {
 	}
 	same(t, "the feed when built", page(t, f, user, 0, 100), newest(all)[:length])
 	fresh := post(t, user)
-	if err := f.Push(t.Context(), []id.ID{user}, fresh); err != nil {
+	if err := f.Push(t.Context(), []id.ID{user}, store.Post{Media: fresh, Author: user}); err != nil {
 		t.Fatal(err)
 	}
 	all = append(all, fresh)
 	same(t, "the feed when pushed to", page(t, f, user, 0, 100), newest(all)[:length])
 	// An old photo is pushed late: it does not take the place of a newer one.
-	if err := f.Push(t.Context(), []id.ID{user}, all[0]); err != nil {
+	if err := f.Push(t.Context(), []id.ID{user}, store.Post{Media: all[0], Author: user}); err != nil {
 		t.Fatal(err)
 	}
 	same(t, "the feed after a late push", page(t, f, user, 0, 100), newest(all)[:length])
@@ -176,7 +181,7 @@ func TestPushToMany(t *testing.T) {
 	if err := r.ForEachMaster(t.Context(), func(ctx context.Context, n *redis.Client) error { return n.ScriptFlush(ctx).Err() }); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Push(t.Context(), readers, photo); err != nil {
+	if err := f.Push(t.Context(), readers, store.Post{Media: photo, Author: author}); err != nil {
 		t.Fatal(err)
 	}
 	for _, u := range readers[:1500] {
@@ -226,7 +231,7 @@ func TestNothingIsLostBetweenPushAndRebuild(t *testing.T) {
 			}
 			for range 8 {
 				p := post(t, a)
-				if err := f.Push(ctx, []id.ID{reader}, p); err != nil {
+				if err := f.Push(ctx, []id.ID{reader}, store.Post{Media: p, Author: a}); err != nil {
 					t.Error(err)
 				}
 				mu.Lock()
@@ -246,7 +251,7 @@ func TestForgetDuringRebuild(t *testing.T) {
 	f, r := open(t)
 	reader, author := databases.User(t).ID, databases.User(t).ID
 	photo := post(t, author)
-	key := "f:{" + strconv.FormatInt(int64(reader), 36) + "}"
+	key := "f2:{" + strconv.FormatInt(int64(reader), 36) + "}"
 	// A mark such as another process leaves when it begins, and when it dies.
 	if err := r.ZAdd(t.Context(), key, redis.Z{Member: "\xfeother"}).Err(); err != nil {
 		t.Fatal(err)
@@ -267,7 +272,7 @@ func TestFeedWithoutRedis(t *testing.T) {
 	own := cachetest.NewRedis(t, 1)
 	r := kv.Open(settings.Stores{Redis: own.Addrs}, own.Password)
 	defer r.Close()
-	f := feed.New(r, databases.Store(t), length, prometheus.NewRegistry())
+	f := feed.New(r, databases.Store(t), length, 1000, prometheus.NewRegistry())
 	user := databases.User(t).ID
 	var all []id.ID
 	for range 4 {
@@ -276,7 +281,7 @@ func TestFeedWithoutRedis(t *testing.T) {
 	same(t, "the feed", page(t, f, user, 0, 10), newest(all))
 	own.Masters[0].Kill()
 	same(t, "the feed without Redis", page(t, f, user, newest(all)[0], 2), newest(all)[1:3])
-	if err := f.Push(t.Context(), []id.ID{user}, all[0]); err == nil {
+	if err := f.Push(t.Context(), []id.ID{user}, store.Post{Media: all[0], Author: user}); err == nil {
 		t.Error("push is no error")
 	}
 }
@@ -333,7 +338,7 @@ func BenchmarkPush(b *testing.B) {
 	var n int
 	for b.Loop() {
 		n++
-		if err := f.Push(b.Context(), readers, id.Make(time.Now().Add(time.Duration(n)*time.Millisecond), author.Shard(), 1)); err != nil {
+		if err := f.Push(b.Context(), readers, store.Post{Media: id.Make(time.Now().Add(time.Duration(n)*time.Millisecond), author.Shard(), 1), Author: author}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -355,5 +360,57 @@ func BenchmarkRebuild(b *testing.B) {
 			b.Fatal(err)
 		}
 		page(b, f, reader, 0, 20)
+	}
+}
+
+// Photos of who has very many followers are in every page though nobody pushed them, and
+// what was pushed before is there once.
+func TestStars(t *testing.T) {
+	r := kv.Open(settings.Stores{Redis: cluster.Addrs}, cluster.Password)
+	t.Cleanup(func() { r.Close() })
+	s := databases.Store(t)
+	f := feed.New(r, s, length, 2, prometheus.NewRegistry())
+	reader, star, author := databases.User(t).ID, databases.User(t).ID, databases.User(t).ID
+	follow(t, reader, author)
+	for _, fan := range []id.ID{reader, databases.User(t).ID, databases.User(t).ID} {
+		follow(t, fan, star)
+		if err := s.SyncFollow(t.Context(), fan, star); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all []id.ID
+	for range 3 {
+		all = append(all, post(t, star), post(t, author))
+	}
+	want := newest(all)
+	same(t, "the feed as it is built", page(t, f, reader, 0, 10), want)
+	same(t, "the feed as it is kept", page(t, f, reader, 0, 10), want)
+	if err := f.Push(t.Context(), []id.ID{reader}, store.Post{Media: all[0], Author: star}); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "the feed after a push", page(t, f, reader, 0, 10), want)
+	var paged []id.ID
+	for before := id.ID(0); len(paged) < len(want); before = paged[len(paged)-1] {
+		next := page(t, f, reader, before, 2)
+		if len(next) == 0 {
+			break
+		}
+		paged = append(paged, next...)
+	}
+	same(t, "the feed page by page", paged, want)
+
+	for _, step := range []struct {
+		author       id.ID
+		set          bool
+		many, merged bool
+	}{{author, false, false, false}, {star, false, true, false}, {star, true, true, true}} {
+		if step.set {
+			if err := f.SetMerged(t.Context(), step.author); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if many, merged, err := f.Merged(t.Context(), step.author); many != step.many || merged != step.merged || err != nil {
+			t.Errorf("Merged(%s) = %t, %t, %v, want %t, %t", step.author, many, merged, err, step.many, step.merged)
+		}
 	}
 }

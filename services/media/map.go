@@ -41,6 +41,19 @@ func (m *Map) Put(ctx context.Context, media, owner id.ID) error {
 	return nil
 }
 
+// Forget makes the map not know photos. It may be repeated.
+func (m *Map) Forget(ctx context.Context, media ...id.ID) error {
+	pipe := m.redis.Pipeline()
+	for _, photo := range media {
+		key, field := mapKey(photo)
+		pipe.HDel(ctx, key, field)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return fmt.Errorf("forget %d media in the media map: %w", len(media), err)
+	}
+	return nil
+}
+
 // Get is the owner of media; ok is false if the map does not know them.
 func (m *Map) Get(ctx context.Context, media id.ID) (owner id.ID, ok bool, err error) {
 	pipe := m.redis.Pipeline()

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -106,20 +108,35 @@ func (o *Objects) Head(ctx context.Context, key string) (size int64, contentType
 // Get reads an uploaded original of at most limit bytes; ErrNoObject if there is
 // none, ErrTooLarge if it is larger.
 func (o *Objects) Get(ctx context.Context, key string, limit int64) ([]byte, error) {
-	r, err := o.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &o.uploads, Key: &key})
+	b, err := o.get(ctx, o.uploads, key, limit)
 	if err != nil {
-		return nil, fmt.Errorf("get upload %s: %w", key, noObject(err))
+		return nil, fmt.Errorf("get upload %s: %w", key, err)
+	}
+	return b, nil
+}
+
+// GetRendition reads a rendition as Get an original.
+func (o *Objects) GetRendition(ctx context.Context, key string, limit int64) ([]byte, error) {
+	b, err := o.get(ctx, o.media, key, limit)
+	if err != nil {
+		return nil, fmt.Errorf("get rendition %s: %w", key, err)
+	}
+	return b, nil
+}
+
+func (o *Objects) get(ctx context.Context, bucket, key string, limit int64) ([]byte, error) {
+	r, err := o.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		return nil, noObject(err)
 	}
 	defer r.Body.Close()
 	size := aws.ToInt64(r.ContentLength)
 	if size > limit {
-		return nil, fmt.Errorf("get upload %s of %d bytes, accepted are %d: %w", key, size, limit, ErrTooLarge)
+		return nil, fmt.Errorf("%d bytes, accepted are %d: %w", size, limit, ErrTooLarge)
 	}
 	b := make([]byte, size)
-	if _, err := io.ReadFull(r.Body, b); err != nil {
-		return nil, fmt.Errorf("get upload %s: %w", key, err)
-	}
-	return b, nil
+	_, err = io.ReadFull(r.Body, b)
+	return b, err
 }
 
 // Put writes a rendition. It is cached for ever: what is under a key never
@@ -136,6 +153,61 @@ func (o *Objects) Put(ctx context.Context, key string, jpeg []byte) error {
 		return fmt.Errorf("put rendition %s: %w", key, err)
 	}
 	return nil
+}
+
+// deletedAtOnce is how many objects one request deletes at most.
+const deletedAtOnce = 1000
+
+// Delete deletes originals, or exports, from the uploads, and renditions from the media.
+// What is not there is no error.
+func (o *Objects) Delete(ctx context.Context, uploads, media []string) error {
+	for _, of := range []struct {
+		bucket string
+		keys   []string
+	}{{o.uploads, uploads}, {o.media, media}} {
+		for keys := range slices.Chunk(of.keys, deletedAtOnce) {
+			if err := o.delete(ctx, of.bucket, keys); err != nil {
+				return fmt.Errorf("delete %d objects of bucket %s: %w", len(keys), of.bucket, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (o *Objects) delete(ctx context.Context, bucket string, keys []string) error {
+	ids := make([]types.ObjectIdentifier, len(keys))
+	for i := range keys {
+		ids[i].Key = &keys[i]
+	}
+	r, err := o.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{
+		Bucket: &bucket, Delete: &types.Delete{Objects: ids, Quiet: aws.Bool(true)},
+	})
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, e := range r.Errors {
+		// AWS says of what is not there that it is deleted, others say what it is.
+		if aws.ToString(e.Code) != "NoSuchKey" {
+			errs = append(errs, fmt.Errorf("%s: %s: %s", aws.ToString(e.Key), aws.ToString(e.Code), aws.ToString(e.Message)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// PresignGet signs one download from the uploads, which a browser saves under the name.
+// Whoever has the URL may fetch the object until it expires; on AWS the keys of the
+// machine's role end it sooner, after some hours. No request is made.
+func (o *Objects) PresignGet(ctx context.Context, key, filename string, life time.Duration) (url string, err error) {
+	r, err := o.presign.PresignGetObject(ctx, &s3.GetObjectInput{
+		Bucket:                     &o.uploads,
+		Key:                        &key,
+		ResponseContentDisposition: aws.String(mime.FormatMediaType("attachment", map[string]string{"filename": filename})),
+	}, s3.WithPresignExpires(life))
+	if err != nil {
+		return "", fmt.Errorf("presign download %s: %w", key, err)
+	}
+	return r.URL, nil
 }
 
 // Ping says whether both buckets answer.
@@ -169,6 +241,30 @@ func (o *Objects) EnsureBuckets(ctx context.Context) error {
 	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::%s/*"}]}`, o.media)
 	if _, err := o.client.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &o.media, Policy: &policy}); err != nil {
 		return fmt.Errorf("let everyone read bucket %s: %w", o.media, err)
+	}
+	return nil
+}
+
+// AllowOrigins lets pages of these origins, and no others, send presigned uploads from a
+// browser. On AWS the rule is the infrastructure's.
+func (o *Objects) AllowOrigins(ctx context.Context, origins []string) error {
+	var err error
+	if len(origins) == 0 {
+		_, err = o.client.DeleteBucketCors(ctx, &s3.DeleteBucketCorsInput{Bucket: &o.uploads})
+	} else {
+		_, err = o.client.PutBucketCors(ctx, &s3.PutBucketCorsInput{
+			Bucket: &o.uploads,
+			CORSConfiguration: &types.CORSConfiguration{CORSRules: []types.CORSRule{{
+				AllowedMethods: []string{http.MethodPut},
+				AllowedOrigins: origins,
+				AllowedHeaders: []string{"content-type", "content-length"},
+				ExposeHeaders:  []string{"etag"},
+				MaxAgeSeconds:  aws.Int32(3600),
+			}}},
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("let pages of %q upload to bucket %s: %w", origins, o.uploads, err)
 	}
 	return nil
 }

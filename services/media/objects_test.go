@@ -3,6 +3,7 @@ package media_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/burbn/burbn/services/media"
 	"github.com/burbn/burbn/services/media/mediatest"
+	"github.com/burbn/burbn/services/rendition"
 	"github.com/burbn/burbn/services/settings"
 )
 
@@ -139,7 +141,7 @@ func TestUpload(t *testing.T) {
 
 func TestRenditionsArePublic(t *testing.T) {
 	o, storage := openObjects(t)
-	if err := o.Put(t.Context(), media.RenditionKey("k", 320), []byte("jpeg")); err != nil {
+	if err := o.Put(t.Context(), rendition.Key("k", 320), []byte("jpeg")); err != nil {
 		t.Fatal(err)
 	}
 	url, header, err := o.PresignPut(t.Context(), "k", "image/jpeg", 1, time.Minute)
@@ -227,5 +229,141 @@ func TestRole(t *testing.T) {
 	}
 	if q.Get("X-Amz-SignedHeaders") != "content-length;content-type;host" || len(header) != 2 {
 		t.Errorf("signed headers are %s, the phone sends %v", q.Get("X-Amz-SignedHeaders"), header)
+	}
+}
+
+func TestDelete(t *testing.T) {
+	o, storage := openObjects(t)
+	originals, renditions := []string{"never-there"}, []string{"never/320.jpg"}
+	upload := func(key string) {
+		t.Helper()
+		url, header, err := o.PresignPut(t.Context(), key, "image/jpeg", 1, time.Minute)
+		if err != nil || put(t, url, header, []byte("x")) != http.StatusOK {
+			t.Fatalf("upload %s: %v", key, err)
+		}
+	}
+	for i := range 3 {
+		key := strings.Repeat("k", i+1)
+		upload(key)
+		if err := o.Put(t.Context(), rendition.Key(key, 320), []byte("jpeg")); err != nil {
+			t.Fatal(err)
+		}
+		originals, renditions = append(originals, key), append(renditions, rendition.Key(key, 320))
+	}
+	upload("stays")
+	// More than one request takes.
+	for i := range 1001 {
+		originals = append(originals, fmt.Sprintf("never-%d", i))
+	}
+	for range 2 {
+		if err := o.Delete(t.Context(), originals, renditions); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range originals[1:4] {
+		if _, _, err := o.Head(t.Context(), key); !errors.Is(err, media.ErrNoObject) {
+			t.Errorf("upload %s: %v", key, err)
+		}
+		r, err := http.Get(storage.CDN + "/" + rendition.Key(key, 320))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != http.StatusNotFound {
+			t.Errorf("rendition of %s: %s", key, r.Status)
+		}
+	}
+	if _, _, err := o.Head(t.Context(), "stays"); err != nil {
+		t.Error(err)
+	}
+	if err := o.Delete(t.Context(), nil, nil); err != nil {
+		t.Error(err)
+	}
+	stranger, err := media.NewObjects(storage, mediatest.AccessKey, "wrong")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stranger.Delete(t.Context(), []string{"stays"}, nil); err == nil || !strings.Contains(err.Error(), "delete 1 objects of bucket uploads") {
+		t.Errorf("a wrong secret key deletes: %v", err)
+	}
+}
+
+func TestDownload(t *testing.T) {
+	o, _ := openObjects(t)
+	up, header, err := o.PresignPut(t.Context(), "exports/1/all.zip", "application/zip", 5, time.Minute)
+	if err != nil || put(t, up, header, []byte("bytes")) != http.StatusOK {
+		t.Fatalf("put an export: %v", err)
+	}
+	get := func(url string) (int, http.Header, string) {
+		t.Helper()
+		r, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.StatusCode, r.Header, string(b)
+	}
+	down, err := o.PresignGet(t.Context(), "exports/1/all.zip", "burbn märz.zip", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, header, body := get(down); status != 200 || body != "bytes" || header.Get("Content-Disposition") != "attachment; filename*=utf-8''burbn%20m%C3%A4rz.zip" {
+		t.Errorf("answer is %d %q with %v", status, body, header)
+	}
+	for name, url := range map[string]string{
+		"another object": strings.Replace(down, "/exports/1/", "/exports/2/", 1),
+		"another name":   strings.Replace(down, "burbn", "other", 1),
+		"no signature":   down[:strings.Index(down, "?")],
+	} {
+		if status, _, _ := get(url); status != http.StatusForbidden {
+			t.Errorf("%s is answered %d", name, status)
+		}
+	}
+}
+
+func TestAllowOrigins(t *testing.T) {
+	o, _ := openObjects(t)
+	preflight := func(origin string) (int, string) {
+		t.Helper()
+		up, _, err := o.PresignPut(t.Context(), "k", "image/jpeg", 1, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, up, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Origin", origin)
+		r.Header.Set("Access-Control-Request-Method", "PUT")
+		r.Header.Set("Access-Control-Request-Headers", "content-type")
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.StatusCode, res.Header.Get("Access-Control-Allow-Origin")
+	}
+	for range 2 {
+		if err := o.AllowOrigins(t.Context(), []string{"https://www.example.com"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if status, allowed := preflight("https://www.example.com"); status != 200 || allowed != "https://www.example.com" {
+		t.Errorf("the stack's own origin is answered %d %q", status, allowed)
+	}
+	if _, allowed := preflight("https://evil.example"); allowed != "" {
+		t.Errorf("another origin is answered %q", allowed)
+	}
+	for range 2 {
+		if err := o.AllowOrigins(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, allowed := preflight("https://www.example.com"); allowed != "" {
+		t.Errorf("an origin that is no longer the stack's is answered %q", allowed)
 	}
 }

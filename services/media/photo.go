@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/burbn/burbn/services/rendition"
 )
 
 // Reason says, in a word that clients can translate, why a photo was refused.
@@ -42,6 +44,7 @@ func refuse(reason Reason, format string, args ...any) error {
 type Photo struct {
 	Width, Height int // of the original, upright
 	Renditions    []Encoded
+	Blur          string // BlurHash
 }
 
 // Encoded is one rendition as JPEG.
@@ -76,6 +79,27 @@ func NewDarkroom(maxPixels int) *Darkroom {
 // Develop makes the renditions of a JPEG or PNG. What can never become a photo is
 // a *Refusal; the only other error is that of ctx, while it waits its turn.
 func (d *Darkroom) Develop(ctx context.Context, original []byte) (Photo, error) {
+	return d.develop(ctx, original, func(f frame, h header) frame {
+		width, height := h.upright()
+		w, high := rendition.Fit(width, height, rendition.Widths()[0])
+		return f.upright(w, high, h.orientation)
+	}, rendition.Widths())
+}
+
+// Portrait makes the renditions of an avatar: the square in the middle of a JPEG or
+// PNG. Its errors are Develop's.
+func (d *Darkroom) Portrait(ctx context.Context, original []byte) (Photo, error) {
+	return d.develop(ctx, original, func(f frame, h header) frame {
+		width, height := h.upright()
+		short := min(width, height)
+		side := min(short, rendition.AvatarWidths()[0])
+		return f.upright(max(side, width*side/short), max(side, height*side/short), h.orientation).square()
+	}, rendition.AvatarWidths())
+}
+
+// develop makes the first rendition by first, and each other one of the one before,
+// which is already small.
+func (d *Darkroom) develop(ctx context.Context, original []byte, first func(frame, header) frame, widths []int) (Photo, error) {
 	h, err := readHeader(original, d.maxPixels)
 	if err != nil {
 		return Photo{}, err
@@ -90,23 +114,22 @@ func (d *Darkroom) Develop(ctx context.Context, original []byte) (Photo, error) 
 	if err != nil {
 		return Photo{}, err
 	}
-	width, height := h.upright()
-	p := Photo{Width: width, Height: height}
-	for i, nominal := range Widths() {
-		// Each rendition is made of the one before, which is already small.
-		w, high := fit(width, height, nominal)
-		if i == 0 && h.orientation.turned() {
-			f = f.resize(high, w).orient(h.orientation)
-		} else if i == 0 {
-			f = f.resize(w, high).orient(h.orientation)
-		} else {
-			f = f.resize(w, high)
+	f = first(f, h)
+	p := Photo{}
+	p.Width, p.Height = h.upright()
+	width, height := f.y.w, f.y.h
+	for i, nominal := range widths {
+		if i > 0 {
+			f = f.resize(rendition.Fit(width, height, nominal))
 		}
 		b, err := encode(f, h.icc)
 		if err != nil {
 			return Photo{}, fmt.Errorf("encode rendition of width %d: %w", nominal, err)
 		}
 		p.Renditions = append(p.Renditions, Encoded{Width: nominal, JPEG: b})
+	}
+	if p.Blur, err = blur(f); err != nil {
+		return Photo{}, fmt.Errorf("blur: %w", err)
 	}
 	return p, nil
 }
@@ -145,6 +168,23 @@ type frame struct{ y, cb, cr plane }
 
 func (f frame) resize(w, h int) frame {
 	return frame{f.y.resize(w, h), f.cb.resize((w+1)/2, (h+1)/2), f.cr.resize((w+1)/2, (h+1)/2)}
+}
+
+// upright is the frame, whose camera was held as o says, upright and of w by h.
+func (f frame) upright(w, h int, o orientation) frame {
+	if o.turned() {
+		return f.resize(h, w).orient(o)
+	}
+	return f.resize(w, h).orient(o)
+}
+
+// square is the middle of a frame that resize made. It begins at even pixels, where
+// those of colour begin too.
+func (f frame) square() frame {
+	side := min(f.y.w, f.y.h)
+	x, y := (f.y.w-side)/2&^1, (f.y.h-side)/2&^1
+	half := (side + 1) / 2
+	return frame{f.y.crop(x, y, side, side), f.cb.crop(x/2, y/2, half, half), f.cr.crop(x/2, y/2, half, half)}
 }
 
 func (f frame) orient(o orientation) frame {

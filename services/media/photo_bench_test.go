@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/image/draw"
+
+	"github.com/burbn/burbn/services/rendition"
 )
 
 // Twelve megapixels, as phones take them, to all renditions.
@@ -45,8 +47,8 @@ func BenchmarkDevelopByXImage(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		for _, nominal := range Widths() {
-			w, h := fit(4032, 3024, nominal)
+		for _, nominal := range rendition.Widths() {
+			w, h := rendition.Fit(4032, 3024, nominal)
 			dst := image.NewRGBA(image.Rect(0, 0, w, h))
 			draw.CatmullRom.Scale(dst, dst.Rect, src, src.Bounds(), draw.Src, nil)
 			var out bytes.Buffer

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"golang.org/x/image/draw"
+
+	"github.com/burbn/burbn/services/rendition"
 )
 
 const testPixels = 20_000_000
@@ -45,7 +47,7 @@ func TestDevelopSizes(t *testing.T) {
 				}
 			}
 			// What clients are told is what is there.
-			for i, r := range Renditions("key", p.Width, p.Height, "https://cdn.example/") {
+			for i, r := range rendition.Of("key", p.Width, p.Height, "https://cdn.example/") {
 				if want := tt.want[3-i]; r.Width != want.X || r.Height != want.Y {
 					t.Errorf("rendition %s is announced as %dx%d, is %v", r.URL, r.Width, r.Height, want)
 				}
@@ -54,9 +56,46 @@ func TestDevelopSizes(t *testing.T) {
 	}
 }
 
+func TestPortrait(t *testing.T) {
+	for _, tt := range []struct {
+		name                    string
+		width, height, big, low int
+	}{
+		{"phone", 2016, 1512, 320, 150},
+		{"upright", 1512, 2016, 320, 150},
+		{"small", 101, 203, 101, 101},
+		{"line", 1000, 1, 1, 1},
+		{"odd", 321, 645, 320, 150},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := NewDarkroom(testPixels).Portrait(t.Context(), phonePhoto(tt.width, tt.height))
+			if err != nil || len(p.Renditions) != 2 {
+				t.Fatal(len(p.Renditions), err)
+			}
+			for i, want := range []int{tt.big, tt.low} {
+				if got := decodeJPEG(t, p.Renditions[i].JPEG).Bounds().Size(); got != image.Pt(want, want) {
+					t.Errorf("rendition %d is %v, want a square of %d", p.Renditions[i].Width, got, want)
+				}
+			}
+		})
+	}
+	// It is the middle that is kept.
+	m := image.NewRGBA(image.Rect(0, 0, 900, 300))
+	draw.Draw(m, image.Rect(300, 0, 600, 300), image.NewUniform(color.RGBA{G: 200, A: 255}), image.Point{}, draw.Src)
+	p, err := NewDarkroom(testPixels).Portrait(t.Context(), encodeJPEG(t, m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []image.Point{{5, 5}, {294, 150}, {150, 294}} {
+		if _, g, _, _ := decodeJPEG(t, p.Renditions[0].JPEG).At(at.X, at.Y).RGBA(); g>>8 < 150 {
+			t.Errorf("at %v green is %d", at, g>>8)
+		}
+	}
+}
+
 func TestRenditionURLs(t *testing.T) {
 	var got []string
-	for _, r := range Renditions("ab/cd", 4032, 3024, "https://cdn.example") {
+	for _, r := range rendition.Of("ab/cd", 4032, 3024, "https://cdn.example") {
 		got = append(got, fmt.Sprintf("%d %s", r.Width, r.URL))
 	}
 	want := []string{
@@ -382,7 +421,7 @@ func FuzzDevelop(f *testing.F) {
 			t.Fatalf("%v is no refusal", err)
 		}
 		for i, r := range p.Renditions {
-			w, h := fit(p.Width, p.Height, Widths()[i])
+			w, h := rendition.Fit(p.Width, p.Height, rendition.Widths()[i])
 			if got := decodeJPEG(t, r.JPEG).Bounds().Size(); got != image.Pt(w, h) {
 				t.Errorf("rendition %d is %v, want %dx%d", r.Width, got, w, h)
 			}

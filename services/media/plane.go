@@ -18,6 +18,11 @@ func newPlane(w, h int) plane { return plane{make([]byte, w*h), w, w, h} }
 
 func (p plane) row(y int) []byte { return p.pix[y*p.stride:][:p.w] }
 
+// crop is the part of p of w by h from x, y on, within the same memory.
+func (p plane) crop(x, y, w, h int) plane {
+	return plane{p.pix[y*p.stride+x:], p.stride, w, h}
+}
+
 // resize makes a plane of another size. What is to become much smaller is first
 // averaged in squares of whole samples, which is several times faster, down to no
 // less than one and a half times the size, below which it would show.

@@ -87,7 +87,7 @@ func TestHandle(t *testing.T) {
 		e.Monitor: fmt.Sprintf(`{"password": %q}`, storetest.MonitorPassword),
 	}
 	secretsManager(t, secrets)
-	for _, want := range []result{{"postgres-01", 6}, {"postgres-01", 0}} {
+	for _, want := range []result{{"postgres-01", 16}, {"postgres-01", 0}} {
 		if got, err := handle(t.Context(), input(t, e), time.Minute, io.Discard); got != want || err != nil {
 			t.Fatalf("handle = %+v, %v, want %+v", got, err, want)
 		}
@@ -210,7 +210,7 @@ func TestLambda(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`response {"database":"postgres-01","steps":6}`, `error {"errorMessage":"read event: settings.shards:`} {
+	for _, want := range []string{`response {"database":"postgres-01","steps":16}`, `error {"errorMessage":"read event: settings.shards:`} {
 		select {
 		case got := <-answers:
 			if !strings.HasPrefix(got, want) {
@@ -222,7 +222,7 @@ func TestLambda(t *testing.T) {
 	}
 	c.Process.Kill()
 	c.Wait()
-	if !strings.Contains(log.String(), "postgres-01: 6 of 6 steps\n") {
+	if !strings.Contains(log.String(), "postgres-01: 16 of 16 steps\n") {
 		t.Errorf("the log is\n%s", &log)
 	}
 }

@@ -40,7 +40,7 @@ func TestRun(t *testing.T) {
 	}
 	file := write(t, m, storetest.OwnerPassword)
 	for _, want := range []string{
-		"postgres-01: 0 of 6 steps\npostgres-01: 6 of 6 steps\n",
+		"postgres-01: 0 of 16 steps\npostgres-01: 16 of 16 steps\n",
 		"postgres-01: up to date\n",
 	} {
 		var out bytes.Buffer

@@ -25,6 +25,13 @@ const pushTimeout = 5 * time.Second
 // result is what became of one push, as the metric has it.
 type result string
 
+// answer is a result, and for a device that is gone since when Apple knows that it is: one
+// registered later is another's, or back. Zero: it never was one.
+type answer struct {
+	result
+	since time.Time
+}
+
 const (
 	sent      result = "sent"
 	forgotten result = "forgotten" // the device is gone, or was never one
@@ -75,24 +82,26 @@ func (a *apns) close() { a.client.CloseIdleConnections() }
 
 // send pushes one notification. The error, which every result but sent comes
 // with, says what Apple said.
-func (a *apns) send(ctx context.Context, n *apns2.Notification) (result, error) {
+func (a *apns) send(ctx context.Context, n *apns2.Notification) (answer, error) {
 	n.Topic = a.topic
 	res, err := a.client.PushWithContext(ctx, n)
 	if err != nil {
 		if u := (*url.Error)(nil); errors.As(err, &u) {
 			err = u.Err // the URL is the device's token, which is for no log
 		}
-		return retry, fmt.Errorf("push %s: %w", n.ApnsID, err)
+		return answer{result: retry}, fmt.Errorf("push %s: %w", n.ApnsID, err)
 	}
 	err = fmt.Errorf("push %s: APNs answers %d %s", n.ApnsID, res.StatusCode, res.Reason)
 	switch {
 	case res.Sent():
-		return sent, nil
-	case res.StatusCode == http.StatusGone, res.Reason == apns2.ReasonBadDeviceToken, res.Reason == apns2.ReasonDeviceTokenNotForTopic:
-		return forgotten, err
+		return answer{result: sent}, nil
+	case res.StatusCode == http.StatusGone:
+		return answer{forgotten, res.Timestamp.Time}, err
+	case res.Reason == apns2.ReasonBadDeviceToken, res.Reason == apns2.ReasonDeviceTokenNotForTopic:
+		return answer{result: forgotten}, err
 	case res.StatusCode == http.StatusForbidden, res.StatusCode == http.StatusTooManyRequests, res.StatusCode >= 500:
 		// Of a provider that is not let in, too: that is put right without us.
-		return retry, err
+		return answer{result: retry}, err
 	}
-	return refused, err
+	return answer{result: refused}, err
 }

@@ -1,5 +1,5 @@
-// Command push tells the devices of a photo's owner of each like, through Apple's
-// push service.
+// Command push tells people's devices what others did, through Apple's push service: not
+// of each like, but of what came together since the phone rang last.
 //
 // It holds no state: any number of its processes may run. A push may arrive
 // twice, with the same apns-id and replacing the first. The command deliberately

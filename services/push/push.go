@@ -79,7 +79,8 @@ func (p *push) close() {
 // run works the queue until ctx is done.
 func (p *push) run(ctx context.Context) error {
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &notifyLike{push: p})
+	river.AddWorker(workers, &notify{push: p})
+	river.AddWorker(workers, &disownDevice{push: p})
 	return queue.Run(ctx, queue.Config{
 		Name:     p.name,
 		Stores:   p.doc.Stores,

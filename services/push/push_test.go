@@ -144,15 +144,17 @@ func TestLikeIsPushed(t *testing.T) {
 	p := s.start(t)
 	owner, fan := databases.User(t), databases.User(t)
 	photo := post(t, owner)
-	devices := []string{device("aa"), device("dead"), device("bad")}
+	devices := []string{device("aa"), device("dead"), device("dead01"), device("bad")}
 	for _, d := range devices {
 		register(t, owner, d)
 	}
+	// Apple knows since an hour that it is dead. The other one was registered since.
+	age(t, owner, `UPDATE shard.devices SET registered_at = now() - interval '2 hours' WHERE user_id = $1 AND token = '`+devices[1]+`'`)
 	like(t, photo, fan)
 
 	processtest.Until(t, patience, func() error {
 		left, err := databases.Store(t).Devices(t.Context(), owner.ID)
-		if err == nil && (len(left) != 1 || left[0] != devices[0]) {
+		if err == nil && !slices.Equal(left, []string{devices[2], devices[0]}) {
 			err = fmt.Errorf("devices are %q, want those that are gone forgotten", left)
 		}
 		return err
@@ -165,7 +167,7 @@ func TestLikeIsPushed(t *testing.T) {
 	for _, r := range pushes {
 		answers[r.Answer] = r
 	}
-	if len(pushes) != 3 || len(answers) != 3 {
+	if len(pushes) != 4 || len(answers) != 3 {
 		t.Fatalf("the stand-in received %+v, want a push to each device", pushes)
 	}
 	got, ok := answers["accepted"]
@@ -179,8 +181,12 @@ func TestLikeIsPushed(t *testing.T) {
 				LocKey  string   `json:"loc-key"`
 				LocArgs []string `json:"loc-args"`
 			} `json:"alert"`
-			Thread string `json:"thread-id"`
+			Thread   string `json:"thread-id"`
+			Category string `json:"category"`
+			Sound    string `json:"sound"`
+			Badge    int    `json:"badge"`
 		} `json:"aps"`
+		Kind  string `json:"kind"`
 		Media string `json:"media"`
 		Actor string `json:"actor"`
 	}
@@ -188,13 +194,13 @@ func TestLikeIsPushed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if body.APS.Alert.Body != fan.Name+" liked your photo." || body.APS.Alert.LocKey != "LIKE" || len(body.APS.Alert.LocArgs) != 1 ||
-		body.APS.Thread != "media-"+photo.ID.String() || body.Media != photo.ID.String() || body.Actor != fan.ID.String() {
+		body.APS.Thread != "like-"+photo.ID.String() || body.APS.Category != "LIKE" || body.APS.Sound != "default" || body.APS.Badge != 1 || body.Kind != "like" || body.Media != photo.ID.String() || body.Actor != fan.ID.String() {
 		t.Errorf("payload is %s", got.Body)
 	}
 	if h := got.Headers; h["Apns-Collapse-Id"] != "like-"+photo.ID.String() || h["Apns-Push-Type"] != "alert" || h["Apns-Priority"] != "10" || len(h["Apns-Id"]) != 36 || h["Apns-Expiration"] == "" {
 		t.Errorf("headers are %v", h)
 	}
-	for result, want := range map[result]float64{sent: 1, forgotten: 2, refused: 0} {
+	for result, want := range map[result]float64{sent: 1, forgotten: 3, refused: 0} {
 		if got := testutil.ToFloat64(p.pushes.WithLabelValues(string(result))); got != want {
 			t.Errorf("%v pushes are counted as %s, want %v", got, result, want)
 		}
@@ -240,7 +246,7 @@ func TestLikesThatAreNotTold(t *testing.T) {
 	processtest.Until(t, patience, func() error {
 		var left int
 		err := c.QueryRow(t.Context(), `SELECT count(*) FROM river.river_job WHERE args->>'media' = $1 AND kind = $2 AND finalized_at IS NULL`,
-			photo.ID.String(), queue.NotifyLike{}.Kind()).Scan(&left)
+			photo.ID.String(), queue.Notify{}.Kind()).Scan(&left)
 		if err == nil && left > 0 {
 			err = fmt.Errorf("%d tasks left", left)
 		}
@@ -322,11 +328,11 @@ func post(t *testing.T, user store.User) store.Media {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := db.Publish(t.Context(), user.ID, u.ID, "")
+	m, err := db.Publish(t.Context(), user.ID, u.ID, store.NewMedia{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.MarkReady(t.Context(), m.ID, 4, 3); err != nil {
+	if _, err := db.MarkReady(t.Context(), m.ID, 4, 3, ""); err != nil {
 		t.Fatal(err)
 	}
 	return m
@@ -341,6 +347,15 @@ func like(t *testing.T, m store.Media, user store.User) {
 	t.Helper()
 	if changed, err := databases.Store(t).Like(t.Context(), m.ID, user.ID); !changed || err != nil {
 		t.Fatal(changed, err)
+	}
+}
+
+// age runs a statement about user, as if time had passed.
+func age(t *testing.T, user store.User, sql string) {
+	t.Helper()
+	c := databases.Owner(t, databaseOf(t, store.Media{ID: user.ID}))
+	if _, err := c.Exec(t.Context(), strings.ReplaceAll(sql, "shard.", shard.Of(user.ID).Schema()+"."), user.ID); err != nil {
+		t.Fatal(err)
 	}
 }
 

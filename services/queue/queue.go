@@ -7,8 +7,8 @@
 // none. Tasks of one kind run at least once and in no order: every worker is
 // idempotent.
 //
-// This package knows no task's meaning; the workers do. It has no priorities and
-// no schedules.
+// This package knows no task's meaning; the workers do. It has no priorities, and one
+// schedule: of Purge, once a day.
 package queue
 
 import (
@@ -34,6 +34,10 @@ const (
 	QueuePhoto  = "photo"
 	QueueFanOut = "fanout"
 	QueueFollow = "follow"
+	QueueIndex  = "index"
+	QueueShare  = "share"
+	QueueDelete = "delete"
+	QueueExport = "export"
 	QueuePush   = "push"
 )
 
@@ -53,11 +57,13 @@ type ProcessPhoto struct {
 }
 
 // FanOut puts a photo into the feeds of one chunk of its author's followers:
-// those after After.
+// those after After. If Forget, it makes those feeds be built anew instead: the author
+// has come to have so many followers that their photos are merged from now on.
 type FanOut struct {
 	Media     id.ID     `json:"media,omitzero"`
 	Author    id.ID     `json:"author,omitzero"`
 	After     id.ID     `json:"after,omitzero"`
+	Forget    bool      `json:"forget,omitzero"`
 	Published time.Time `json:"published,omitzero"`
 }
 
@@ -67,17 +73,9 @@ type SyncFollow struct {
 	Target id.ID `json:"target,omitzero"`
 }
 
-// NotifyLike tells the owner's devices of a like.
-type NotifyLike struct {
-	Media id.ID `json:"media,omitzero"`
-	Owner id.ID `json:"owner,omitzero"`
-	Actor id.ID `json:"actor,omitzero"`
-}
-
 func (ProcessPhoto) Kind() string { return "process_photo" }
 func (FanOut) Kind() string       { return "fan_out" }
 func (SyncFollow) Kind() string   { return "sync_follow" }
-func (NotifyLike) Kind() string   { return "notify_like" }
 
 // InsertOpts: about an hour of attempts, after which the client is shown a failure.
 func (ProcessPhoto) InsertOpts() river.InsertOpts {
@@ -92,11 +90,6 @@ func (FanOut) InsertOpts() river.InsertOpts {
 // InsertOpts: about five hours, because nobody would repeat a lost follow.
 func (SyncFollow) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: QueueFollow, MaxAttempts: 40}
-}
-
-// InsertOpts: about four minutes, after which a push is no news.
-func (NotifyLike) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: QueuePush, MaxAttempts: 8}
 }
 
 // noticeEvery bounds how often one process wakes the workers of a queue of one

@@ -30,7 +30,14 @@ var everyKind = []queue.Args{
 	queue.ProcessPhoto{Media: 12},
 	queue.FanOut{Media: 12, Author: 13, After: 14, Published: time.Date(2026, 5, 1, 12, 0, 0, 123456000, time.UTC)},
 	queue.SyncFollow{Actor: 12, Target: 13},
-	queue.NotifyLike{Media: 12, Owner: 13, Actor: 14},
+	queue.EndFollow{Actor: 12, Target: 13, Until: time.Date(2026, 5, 1, 12, 0, 0, 123456000, time.UTC)},
+	queue.ApproveAll{User: 12},
+	queue.SyncBlock{Actor: 12, Target: 13},
+	queue.IndexUser{User: 12},
+	queue.IndexPhotos{User: 12, After: 13, Round: 14},
+	queue.Notify{User: 12, About: "like", Media: 13, Told: 14},
+	queue.Mention{Media: 12, Comment: 13},
+	queue.DisownDevice{User: 12, Token: "aa"},
 }
 
 // TestRowIsRivers: a task that burbn.enqueue inserts is the very row that River's
@@ -466,7 +473,12 @@ func TestKnowsEveryKind(t *testing.T) {
 		river.AddWorkerSafely(c.Workers, river.WorkFunc(func(context.Context, *river.Job[queue.ProcessPhoto]) error { return nil })),
 		river.AddWorkerSafely(c.Workers, river.WorkFunc(func(context.Context, *river.Job[queue.FanOut]) error { return nil })),
 		river.AddWorkerSafely(c.Workers, river.WorkFunc(func(context.Context, *river.Job[queue.SyncFollow]) error { return nil })),
-		river.AddWorkerSafely(c.Workers, river.WorkFunc(func(context.Context, *river.Job[queue.NotifyLike]) error { return nil })),
+		river.AddWorkerSafely(c.Workers, river.WorkFunc(func(context.Context, *river.Job[queue.EndFollow]) error { return nil })),
+		river.AddWorkerSafely(c.Workers, river.WorkFunc(func(context.Context, *river.Job[queue.ApproveAll]) error { return nil })),
+		river.AddWorkerSafely(c.Workers, river.WorkFunc(func(context.Context, *river.Job[queue.SyncBlock]) error { return nil })),
+		river.AddWorkerSafely(c.Workers, river.WorkFunc(func(context.Context, *river.Job[queue.Notify]) error { return nil })),
+		river.AddWorkerSafely(c.Workers, river.WorkFunc(func(context.Context, *river.Job[queue.Mention]) error { return nil })),
+		river.AddWorkerSafely(c.Workers, river.WorkFunc(func(context.Context, *river.Job[queue.DisownDevice]) error { return nil })),
 	} {
 		if err == nil {
 			t.Error("a kind was unknown to Run")

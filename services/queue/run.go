@@ -16,6 +16,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/burbn/burbn/services/settings"
+	"github.com/burbn/burbn/services/shard"
 )
 
 const (
@@ -66,7 +67,7 @@ func Run(ctx context.Context, c Config) error {
 	var wg sync.WaitGroup
 	for i, d := range databases {
 		wg.Go(func() {
-			if err := c.run(ctx, d.Name, w); err != nil {
+			if err := c.run(ctx, d, w); err != nil {
 				errs[i] = fmt.Errorf("run queues of %s: %w", d.Name, err)
 			}
 		})
@@ -83,7 +84,22 @@ func complete(ws *river.Workers) {
 	_ = river.AddWorkerSafely(ws, elsewhere[ProcessPhoto]{})
 	_ = river.AddWorkerSafely(ws, elsewhere[FanOut]{})
 	_ = river.AddWorkerSafely(ws, elsewhere[SyncFollow]{})
-	_ = river.AddWorkerSafely(ws, elsewhere[NotifyLike]{})
+	_ = river.AddWorkerSafely(ws, elsewhere[EndFollow]{})
+	_ = river.AddWorkerSafely(ws, elsewhere[ApproveAll]{})
+	_ = river.AddWorkerSafely(ws, elsewhere[SyncBlock]{})
+	_ = river.AddWorkerSafely(ws, elsewhere[Notify]{})
+	_ = river.AddWorkerSafely(ws, elsewhere[EraseMedia]{})
+	_ = river.AddWorkerSafely(ws, elsewhere[Share]{})
+	_ = river.AddWorkerSafely(ws, elsewhere[Index]{})
+	_ = river.AddWorkerSafely(ws, elsewhere[IndexPhotos]{})
+	_ = river.AddWorkerSafely(ws, elsewhere[Mention]{})
+	_ = river.AddWorkerSafely(ws, elsewhere[DisownDevice]{})
+	_ = river.AddWorkerSafely(ws, elsewhere[ProcessAvatar]{})
+	_ = river.AddWorkerSafely(ws, elsewhere[EraseObjects]{})
+	_ = river.AddWorkerSafely(ws, elsewhere[IndexUser]{})
+	_ = river.AddWorkerSafely(ws, elsewhere[EraseUser]{})
+	_ = river.AddWorkerSafely(ws, elsewhere[Export]{})
+	_ = river.AddWorkerSafely(ws, elsewhere[Purge]{})
 }
 
 type elsewhere[T Args] struct{ river.WorkerDefaults[T] }
@@ -94,8 +110,8 @@ func (elsewhere[T]) Work(_ context.Context, job *river.Job[T]) error {
 
 // run works the queues of one database. It does so in sessions: LISTEN does not
 // outlive a transaction for which the pooler lends a connection.
-func (c Config) run(ctx context.Context, database string, w *watch) error {
-	pc, err := pgxpool.ParseConfig(c.Stores.SessionDSN(database))
+func (c Config) run(ctx context.Context, database shard.Database, w *watch) error {
+	pc, err := pgxpool.ParseConfig(c.Stores.SessionDSN(database.Name))
 	if err != nil {
 		return err
 	}
@@ -119,6 +135,7 @@ func (c Config) run(ctx context.Context, database string, w *watch) error {
 		Schema:               Schema,
 		Queues:               queues,
 		Workers:              c.Workers,
+		PeriodicJobs:         housekeeping(database.First, database.Last),
 		Middleware:           []rivertype.Middleware{&watched{watch: w, stopping: ctx}},
 		ErrorHandler:         c.OnError,
 		RetryPolicy:          backOff{},
@@ -129,7 +146,7 @@ func (c Config) run(ctx context.Context, database string, w *watch) error {
 		SoftStopTimeout:      c.Stop * 4 / 5,
 		// burbn_app owns no index.
 		ReindexerIndexNames: []string{},
-		Logger:              c.Logger.With("database", database),
+		Logger:              c.Logger.With("database", database.Name),
 	})
 	if err != nil {
 		return err
@@ -143,7 +160,7 @@ func (c Config) run(ctx context.Context, database string, w *watch) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		c.Logger.WarnContext(ctx, "database does not answer", "database", database, "error", err)
+		c.Logger.WarnContext(ctx, "database does not answer", "database", database.Name, "error", err)
 		select {
 		case <-ctx.Done():
 			return nil

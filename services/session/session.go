@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -45,16 +46,23 @@ func New(keys Keys, r *redis.ClusterClient, s *store.Store, life time.Duration) 
 	return &Sessions{keys, r, s, life}
 }
 
-// Begin logs user in: it returns the token of a new session, and what it says.
-func (s *Sessions) Begin(ctx context.Context, user id.ID) (text string, t Token, err error) {
-	row, err := s.store.CreateSession(ctx, user, time.Now().Add(s.life))
+// Begin logs user in, from a client (User-Agent) at an address: it returns the token of
+// a new session, and what it says.
+func (s *Sessions) Begin(ctx context.Context, user id.ID, client string, address netip.Addr) (text string, t Token, err error) {
+	row, err := s.store.CreateSession(ctx, store.Session{
+		User: user, Client: client, Address: address, ExpiresAt: time.Now().Add(s.life),
+	})
 	if err != nil {
 		return "", Token{}, fmt.Errorf("begin session: %w", err)
 	}
-	t = Token{User: user, Session: row.ID, Expires: row.ExpiresAt.Truncate(time.Second)}
+	t = tokenOf(row)
 	// If Redis does not take it, the row answers for it.
 	s.redis.SetNX(ctx, key(t), lasting, time.Until(t.Expires))
 	return s.Sign(t), t, nil
+}
+
+func tokenOf(row store.Session) Token {
+	return Token{User: row.User, Session: row.ID, Expires: row.ExpiresAt.Truncate(time.Second)}
 }
 
 // Ask adds to a pipeline of Redis what Answer needs to know.
@@ -101,7 +109,33 @@ func (s *Sessions) End(ctx context.Context, t Token) error {
 	if err := s.store.EndSession(ctx, t.Session); err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
-	if err := s.redis.Set(ctx, key(t), ended, time.Until(t.Expires)).Err(); err != nil {
+	return s.forget(ctx, t)
+}
+
+// EndRow logs out of the session of a row.
+func (s *Sessions) EndRow(ctx context.Context, row store.Session) error {
+	return s.End(ctx, tokenOf(row))
+}
+
+// EndAll logs user out everywhere, but of the session named (0: of that too). It may be
+// repeated; an error says that some may still last.
+func (s *Sessions) EndAll(ctx context.Context, user, but id.ID) error {
+	ended, err := s.store.EndSessions(ctx, user, but)
+	if err != nil {
+		return err
+	}
+	for _, row := range ended {
+		if err := s.forget(ctx, tokenOf(row)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget makes Redis say that a session has ended, whose row is gone.
+func (s *Sessions) forget(ctx context.Context, t Token) error {
+	// A moment longer than the token, so that no clock revives it.
+	if err := s.redis.Set(ctx, key(t), ended, max(time.Second, time.Until(t.Expires))).Err(); err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
 	return nil

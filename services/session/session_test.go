@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -39,7 +40,7 @@ func TestSessions(t *testing.T) {
 	ctx := t.Context()
 	begin := func(t *testing.T) (string, session.Token) {
 		t.Helper()
-		text, token, err := s.Begin(ctx, databases.User(t).ID)
+		text, token, err := s.Begin(ctx, databases.User(t).ID, "phone", netip.Addr{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,12 +108,12 @@ func TestSessionsWithoutRedis(t *testing.T) {
 	s, _, servers := newSessions(t)
 	ctx := t.Context()
 	user := databases.User(t).ID
-	_, before, err := s.Begin(ctx, user)
+	_, before, err := s.Begin(ctx, user, "", netip.Addr{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	servers.Masters[0].Kill()
-	_, after, err := s.Begin(ctx, user)
+	_, after, err := s.Begin(ctx, user, "", netip.Addr{})
 	if err != nil {
 		t.Fatalf("begin: %v", err)
 	}

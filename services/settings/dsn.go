@@ -6,8 +6,9 @@ import (
 )
 
 // SessionsPerDatabase is how many sessions a process that works queues has with each
-// database: one listens, the others fetch and finish tasks. Its pooler keeps as many.
-const SessionsPerDatabase = 5
+// database: one listens, and each of a worker's seven queues can fetch and finish tasks
+// without waiting for another's. Its pooler keeps as many.
+const SessionsPerDatabase = 8
 
 // SessionSuffix makes of a database's name, at the pooler, the one under which a
 // client has its connection to PostgreSQL to itself, as LISTEN demands. Under the

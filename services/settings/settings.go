@@ -72,15 +72,29 @@ type Upload struct {
 	Expires  Duration `json:"expires"` // life of a signature
 }
 
+// RateLimits are how many requests a minute are answered.
+type RateLimits struct {
+	Read      int `json:"read"`      // of an account: GET and HEAD
+	Write     int `json:"write"`     // of an account: everything else
+	Anonymous int `json:"anonymous"` // of an address, of those who are not logged in
+}
+
 // API is the document of services/api.
 type API struct {
 	Process
 	Stores
-	Listen  string   `json:"listen"` // "127.10.3.1:8080"
-	Upload  Upload   `json:"upload"`
-	Session Duration `json:"session"` // life of a log-in
+	Listen     string     `json:"listen"` // "127.10.3.1:8080"
+	Upload     Upload     `json:"upload"`
+	Session    Duration   `json:"session"` // life of a log-in
+	RateLimits RateLimits `json:"rateLimits"`
+	// Origins are whose pages may call from a browser: "https://www.example.com"; empty:
+	// nobody's.
+	Origins []string `json:"origins"`
 	// FeedLength is how many photos a feed keeps.
 	FeedLength int `json:"feedLength"`
+	// FanOutLimit is how many followers an author may have whose photos are put into
+	// their feeds; those of an author with more are merged when a feed is read.
+	FanOutLimit int `json:"fanOutLimit"`
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []string `json:"trustedProxies"`
 }
@@ -92,8 +106,11 @@ type Worker struct {
 	// Slots are how many tasks of each queue this process runs at once.
 	Slots     Slots `json:"slots"`
 	MaxPixels int   `json:"maxPixels"` // a photo of more is refused before it is decoded
-	// FeedLength is how many photos a feed keeps.
-	FeedLength int `json:"feedLength"`
+	// FeedLength and FanOutLimit are as the API's.
+	FeedLength  int   `json:"feedLength"`
+	FanOutLimit int   `json:"fanOutLimit"`
+	Share       Share `json:"share"`
+	Edge        Edge  `json:"edge"`
 	// CloudWatch is told how long tasks wait.
 	CloudWatch CloudWatch `json:"cloudWatch"`
 }
@@ -110,6 +127,31 @@ type Slots struct {
 	Photo  int `json:"photo"`
 	FanOut int `json:"fanOut"`
 	Follow int `json:"follow"`
+	Index  int `json:"index"`
+	Share  int `json:"share"`
+	Delete int `json:"delete"`
+	Export int `json:"export"`
+}
+
+// Share is where photos are shared to: the APIs' URLs without a version, or those of
+// what stands in for them.
+type Share struct {
+	Facebook string `json:"facebook"` // "https://graph.facebook.com"
+	Twitter  string `json:"twitter"`  // "https://api.x.com"
+}
+
+// Edge is how the CDN is told to forget a photo: either the three of CloudFront or the
+// two of an edge of our own, and the others empty.
+type Edge struct {
+	// Purge is the prefix of the URLs by which an edge of our own forgets, before the key
+	// of an object: "http://127.10.11.1:8083/purge". From is the address from which it
+	// obeys.
+	Purge string `json:"purge"`
+	From  string `json:"from"` // "127.10.4.1"
+	// Distribution is the name of the TXT record that holds the id of the distribution in
+	// CloudFront, which is known only once it is there.
+	Distribution string `json:"distribution"` // "cdn.production.burbn.internal"
+	Region       string `json:"region"`       // "us-east-1"
 }
 
 // Direct is a database reached without the pooler.
@@ -299,6 +341,32 @@ func (p *problems) stores(d Stores) {
 	p.url("storage.cdn", d.Storage.CDN)
 }
 
+// What rateLimits and fanOutLimit accept at most.
+const (
+	mostRequests  = 10_000_000
+	mostFollowers = 10_000_000
+)
+
+// origin accepts what a browser sends as Origin.
+func (p *problems) origin(key, v string) {
+	u, err := url.Parse(v)
+	p.check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && v == u.Scheme+"://"+strings.ToLower(u.Host), key,
+		"%q is not an origin such as https://www.example.com, in lower case and without a path", v)
+}
+
+func (p *problems) edge(d Edge) {
+	own, cloud := d.Purge != "" || d.From != "", d.Distribution != "" || d.Region != ""
+	p.check(own != cloud, "edge", "needs either purge and from or distribution and region")
+	if own {
+		p.url("edge.purge", d.Purge)
+		p.check(net.ParseIP(d.From) != nil, "edge.from", "%q is not an IP address", d.From)
+	}
+	if cloud {
+		p.check(d.Distribution != "", "edge.distribution", "is missing")
+		p.check(d.Region != "", "edge.region", "is missing")
+	}
+}
+
 func (p *problems) direct(shards shard.Map, direct []Direct) {
 	named := map[string]bool{}
 	for _, d := range direct {
@@ -320,7 +388,14 @@ func (d API) Validate() error {
 	p.check(d.Upload.MaxBytes > 0, "upload.maxBytes", "must be positive")
 	p.check(d.Upload.Expires > 0, "upload.expires", "must be positive")
 	p.check(d.Session > 0, "session", "must be positive")
+	p.count("rateLimits.read", d.RateLimits.Read, 1, mostRequests)
+	p.count("rateLimits.write", d.RateLimits.Write, 1, mostRequests)
+	p.count("rateLimits.anonymous", d.RateLimits.Anonymous, 1, mostRequests)
+	for _, o := range d.Origins {
+		p.origin("origins", o)
+	}
 	p.count("feedLength", d.FeedLength, 1, 10000)
+	p.count("fanOutLimit", d.FanOutLimit, 1, mostFollowers)
 	for _, n := range d.TrustedProxies {
 		_, _, err := net.ParseCIDR(n)
 		p.check(err == nil, "trustedProxies", "%q is not a network such as 10.0.0.0/8", n)
@@ -333,12 +408,19 @@ func (d Worker) Validate() error {
 	var p problems
 	p.process(d.Process)
 	p.stores(d.Stores)
-	p.count("slots.photo", d.Slots.Photo, 0, 1000)
-	p.count("slots.fanOut", d.Slots.FanOut, 0, 1000)
-	p.count("slots.follow", d.Slots.Follow, 0, 1000)
-	p.check(d.Slots != Slots{}, "slots", "must not all be zero")
+	p.count("slots.photo", d.Slots.Photo, 1, 1000)
+	p.count("slots.fanOut", d.Slots.FanOut, 1, 1000)
+	p.count("slots.follow", d.Slots.Follow, 1, 1000)
+	p.count("slots.index", d.Slots.Index, 1, 1000)
+	p.count("slots.share", d.Slots.Share, 1, 1000)
+	p.count("slots.delete", d.Slots.Delete, 1, 1000)
+	p.count("slots.export", d.Slots.Export, 1, 1000)
 	p.count("maxPixels", d.MaxPixels, 1, 1<<30)
 	p.count("feedLength", d.FeedLength, 1, 10000)
+	p.count("fanOutLimit", d.FanOutLimit, 1, mostFollowers)
+	p.url("share.facebook", d.Share.Facebook)
+	p.url("share.twitter", d.Share.Twitter)
+	p.edge(d.Edge)
 	p.check((d.CloudWatch.Region == "") == (d.CloudWatch.Namespace == ""), "cloudWatch", "needs both region and namespace, or neither")
 	return errors.Join(p...)
 }

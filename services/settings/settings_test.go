@@ -18,7 +18,9 @@ func sample() Worker {
 			Pooler: "127.10.4.1:6432", ConnectionsPerDatabase: 8, Redis: []string{"127.10.8.1:6379"},
 			Storage: Storage{Endpoint: "http://127.10.10.1:9000", Region: "us-east-1", Uploads: "uploads", Media: "media", CDN: "http://127.10.11.1:8080"},
 		},
-		Slots: Slots{Photo: 1}, MaxPixels: 1000, FeedLength: 100,
+		Slots: Slots{Photo: 2, FanOut: 1, Follow: 1, Index: 1, Share: 1, Delete: 1, Export: 1}, MaxPixels: 1000, FeedLength: 100, FanOutLimit: 1000,
+		Share: Share{Facebook: "http://127.10.13.1:8090", Twitter: "http://127.10.13.1:8091"},
+		Edge:  Edge{Purge: "http://127.10.11.1:8083/purge", From: "127.10.4.1"},
 	}
 }
 
@@ -49,10 +51,17 @@ func TestLoadRefuses(t *testing.T) {
 		{"a URL that is none", `"http://127.10.11.1:8080"`, `"127.10.11.1:8080"`, "storage.cdn"},
 		{"one bucket for both", `"media": "media"`, `"media": "uploads"`, "storage.media: is the bucket of the uploads too"},
 		{"a shard without a database", `"last": 3`, `"last": 2`, "shards 3-3 are held by no database"},
-		{"half of CloudWatch", `"region": ""`, `"region": "eu-west-1"`, "cloudWatch: needs both region and namespace"},
+		{"half of CloudWatch", `"namespace": ""`, `"namespace": "burbn"`, "cloudWatch: needs both region and namespace"},
 		{"a name for a domain", `"redisTLSDomain": ""`, `"redisTLSDomain": "*.cache.amazonaws.com"`, "redisTLSDomain:"},
 		{"a duration without a unit", `"25s"`, `"25"`, "missing unit"},
-		{"no slots", `"photo": 1`, `"photo": 0`, "slots: must not all be zero"},
+		{"no slots", `"photo": 2`, `"photo": 0`, "slots.photo: 0 is out of range: accepted is 1 to 1000"},
+		{"no limit of fan-out", `"fanOutLimit": 1000`, `"fanOutLimit": 0`, "fanOutLimit: 0 is out of range: accepted is 1 to 10000000"},
+		{"nowhere to share", `"facebook": "http://127.10.13.1:8090"`, `"facebook": ""`, "share.facebook:"},
+		{"two edges", `"distribution": ""`, `"distribution": "cdn.production.burbn.internal"`, "edge: needs either purge and from or distribution and region"},
+		{"no edge", `"purge": "http://127.10.11.1:8083/purge",
+    "from": "127.10.4.1"`, `"purge": "",
+    "from": ""`, "edge: needs either"},
+		{"an edge that obeys nobody", `"from": "127.10.4.1"`, `"from": "worker-01"`, `edge.from: "worker-01" is not an IP address`},
 		{"something after the document", "\n}\n", "\n}{}", "more after the document"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -72,6 +81,36 @@ func TestLoadRefuses(t *testing.T) {
 				t.Errorf("error %v, want one that names %s and says %q", err, path, c.want)
 			}
 		})
+	}
+}
+
+func TestAPIRefuses(t *testing.T) {
+	good := API{
+		Process: sample().Process, Stores: sample().Stores, Listen: "127.10.3.1:8080",
+		Upload: Upload{MaxBytes: 1, Expires: 1}, Session: 1, FeedLength: 1, FanOutLimit: 1,
+		RateLimits: RateLimits{Read: 1, Write: 1, Anonymous: 1},
+		Origins:    []string{"https://www.example.com", "http://localhost:3000"},
+	}
+	if err := good.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for want, spoil := range map[string]func(*API){
+		"rateLimits.read: 0 is out of range":      func(d *API) { d.RateLimits.Read = 0 },
+		"rateLimits.write: -1 is out of range":    func(d *API) { d.RateLimits.Write = -1 },
+		"rateLimits.anonymous: 10000001 is out":   func(d *API) { d.RateLimits.Anonymous = 10_000_001 },
+		"fanOutLimit: 0 is out of range":          func(d *API) { d.FanOutLimit = 0 },
+		`origins: "*" is not an origin`:           func(d *API) { d.Origins = []string{"*"} },
+		`origins: "https://a.com/" is not`:        func(d *API) { d.Origins = []string{"https://a.com/"} },
+		`origins: "https://A.com" is not`:         func(d *API) { d.Origins = []string{"https://A.com"} },
+		`origins: "https://u@a.com" is not`:       func(d *API) { d.Origins = []string{"https://u@a.com"} },
+		`origins: "null" is not an origin`:        func(d *API) { d.Origins = []string{"null"} },
+		`trustedProxies: "10.0.0.0" is not a net`: func(d *API) { d.TrustedProxies = []string{"10.0.0.0"} },
+	} {
+		d := good
+		spoil(&d)
+		if err := d.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Validate = %v, want %q", err, want)
+		}
 	}
 }
 

@@ -38,6 +38,10 @@ func answerFacebook(r *http.Request, body []byte) answer {
 		ans = graphError(http.StatusBadRequest, 190, 0, "Invalid OAuth access token - Cannot parse access token")
 	case strings.HasPrefix(token, "expired"):
 		ans = graphError(http.StatusBadRequest, 190, 463, "Error validating access token: Session has expired.")
+	case strings.HasPrefix(token, "429"):
+		ans = graphError(http.StatusBadRequest, 17, 2446079, "User request limit reached")
+	case strings.HasPrefix(token, "503"):
+		ans = graphError(http.StatusServiceUnavailable, 2, 0, "An unexpected error has occurred. Please retry your request later.")
 	case r.Form.Get("url") == "" && (r.MultipartForm == nil || len(r.MultipartForm.File["source"]) == 0):
 		ans = graphError(http.StatusBadRequest, 324, 0, "Requires upload file")
 	default:

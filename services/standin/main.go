@@ -15,8 +15,11 @@
 //	          device token 503503...  503 ServiceUnavailable
 //	Facebook  access token bad...     OAuthException 190
 //	          access token expired... OAuthException 190, subcode 463
-//	Twitter   bearer bad...           401
+//	          access token 429...     OAuthException 17, the user's limit
+//	          access token 503...     503, OAuthException 2, transient
+//	Twitter   bearer bad..., expired...  401
 //	          bearer 429...           429
+//	          bearer 503...           503
 package main
 
 import (

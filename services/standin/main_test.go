@@ -183,6 +183,8 @@ func TestFacebook(t *testing.T) {
 		{"no token", "POST", "/me/photos", "", form("url", "u"), 400, `"code":2500`},
 		{"bad token", "POST", "/me/photos", "", form("access_token", "bad", "url", "u"), 400, `"code":190`},
 		{"expired token", "POST", "/me/photos", "", form("access_token", "expired", "url", "u"), 400, `"error_subcode":463`},
+		{"too many", "POST", "/me/photos", "", form("access_token", "429", "url", "u"), 400, `"code":17`},
+		{"out of order", "POST", "/me/photos", "", form("access_token", "503", "url", "u"), 503, `"code":2`},
 		{"no photo", "POST", "/me/photos", "", form("access_token", "t"), 400, `"code":324`},
 		{"broken form", "POST", "/me/photos", "multipart/form-data; boundary=b", "nonsense", 400, `"code":100`},
 		{"reading", "GET", "/me/photos", "", "", 400, `"code":100`},
@@ -213,6 +215,10 @@ func TestTwitter(t *testing.T) {
 		{"no token", "POST", "/2/tweets", "", `{"text":"hello"}`, 401, `"title":"Unauthorized"`},
 		{"bad token", "POST", "/2/tweets", "bad", `{"text":"hello"}`, 401, `"type":"about:blank"`},
 		{"too many", "POST", "/2/tweets", "429", `{"text":"hello"}`, 429, `"status":429`},
+		{"expired token", "POST", "/2/tweets", "expired", `{"text":"hello"}`, 401, `"status":401`},
+		{"out of order", "POST", "/2/tweets", "503", `{"text":"hello"}`, 503, `"status":503`},
+		{"no id of a photo", "POST", "/2/tweets", "t", `{"media":{"media_ids":["k/320.jpg"]}}`, 400, `invalid-request`},
+		{"too many photos", "POST", "/2/tweets", "t", `{"media":{"media_ids":["1","2","3","4","5"]}}`, 400, `invalid-request`},
 		{"empty", "POST", "/2/tweets", "t", `{}`, 400, `invalid-request`},
 		{"not JSON", "POST", "/2/tweets", "t", `text=hello`, 400, `invalid-request`},
 		{"too long", "POST", "/2/tweets", "t", `{"text":"` + strings.Repeat("x", 281) + `"}`, 403, `"title":"Forbidden"`},
@@ -229,6 +235,56 @@ func TestTwitter(t *testing.T) {
 				t.Errorf("answer is %d %s, want %d with %s", status, body, tt.status, tt.want)
 			}
 		})
+	}
+}
+
+func TestTwitterTakesPhotos(t *testing.T) {
+	s := start(t)
+	part := func(name, rest, content string) string {
+		return "--b\r\nContent-Disposition: form-data; name=\"" + name + "\"" + rest + "\r\n\r\n" + content + "\r\n"
+	}
+	photo := part("media", `; filename="a.jpg"`, "\xff\xd8\xff")
+	category := part("media_category", "", "tweet_image")
+	for _, tt := range []struct {
+		name, method, bearer, body string
+		status                     int
+		want                       string
+	}{
+		{"a photo", "POST", "t", category + photo, 200, `"size":3`},
+		{"its type", "POST", "t", category + part("media_type", "", "image/jpeg") + photo, 200, `"media_key":"3_`},
+		{"another type", "POST", "t", category + part("media_type", "", "video/mp4") + photo, 400, "invalid-request"},
+		{"no category", "POST", "t", photo, 400, "invalid-request"},
+		{"of a video", "POST", "t", part("media_category", "", "tweet_video") + photo, 400, "invalid-request"},
+		{"no photo", "POST", "t", category, 400, "invalid-request"},
+		{"an empty one", "POST", "t", category + part("media", `; filename="a.jpg"`, ""), 400, "invalid-request"},
+		{"the largest", "POST", "t", category + part("media", `; filename="a.jpg"`, strings.Repeat("x", maxImage)), 200, `"size":5242880`},
+		{"too large", "POST", "t", category + part("media", `; filename="a.jpg"`, strings.Repeat("x", maxImage+1)), 400, "invalid-request"},
+		{"no form", "POST", "t", "", 400, "invalid-request"},
+		{"no token", "POST", "", category + photo, 401, `"status":401`},
+		{"expired token", "POST", "expired", category + photo, 401, `"status":401`},
+		{"too many", "POST", "429", category + photo, 429, `"status":429`},
+		{"reading", "GET", "t", "", 405, `"status":405`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			body := tt.body
+			if body != "" {
+				body += "--b--\r\n"
+			}
+			header := map[string]string{"Content-Type": "multipart/form-data; boundary=b"}
+			if tt.bearer != "" {
+				header["Authorization"] = "Bearer " + tt.bearer
+			}
+			status, head, answer := do(t, http.DefaultClient, request(t, tt.method, "http://"+s.Twitter+"/2/media/upload", body, header))
+			if status != tt.status || !bytes.Contains(answer, []byte(tt.want)) {
+				t.Errorf("answer is %d %s, want %d with %s", status, answer, tt.status, tt.want)
+			}
+			if reset := head.Get("x-rate-limit-reset"); (reset != "") != (status == http.StatusTooManyRequests) {
+				t.Errorf("with %d comes x-rate-limit-reset %q", status, reset)
+			}
+		})
+	}
+	if all := s.list(t, "?service=twitter"); !strings.Contains(all[len(all)-1].Body+all[0].Body, "media_category=tweet_image") {
+		t.Errorf("listed are %+v and %+v", all[0], all[len(all)-1])
 	}
 }
 

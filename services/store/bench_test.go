@@ -55,7 +55,7 @@ func BenchmarkPublish(b *testing.B) {
 		user := ms[n%16].User
 		u, err := s.CreateUpload(b.Context(), user, "image/jpeg", 1000, time.Now().Add(time.Hour))
 		if err == nil {
-			_, err = s.Publish(b.Context(), user, u.ID, "a caption")
+			_, err = s.Publish(b.Context(), user, u.ID, store.NewMedia{Caption: "a caption"})
 		}
 		return err
 	})
@@ -103,4 +103,39 @@ func BenchmarkFollow(b *testing.B) {
 		_, err := s.Follow(b.Context(), ms[n%64].User, id.ID(begin+n))
 		return err
 	})
+}
+
+// BenchmarkLikeOnePhoto is 64 likers of a single photo at once.
+func BenchmarkLikeOnePhoto(b *testing.B) {
+	s := databases.Store(b)
+	m := post(b, databases.User(b))
+	begin := time.Now().UnixNano()
+	b.SetParallelism(32) // of two processors
+	var n atomic.Int64
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := s.Like(b.Context(), m.ID, id.ID(begin+n.Add(1))); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
+// BenchmarkActivity1000 is what activity costs at most, and a push.
+func BenchmarkActivity1000(b *testing.B) {
+	s := databases.Store(b)
+	m := post(b, databases.User(b))
+	for n := range 1000 {
+		if _, err := s.Like(b.Context(), m.ID, m.User+id.ID(n)+1); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for name, do := range map[string]func() error{
+		"Activity": func() error { _, err := s.Activity(b.Context(), m.User, 0, 0, 20); return err },
+		"Unseen":   func() error { _, _, err := s.Unseen(b.Context(), m.User); return err },
+		"News":     func() error { _, err := s.News(b.Context(), m.User, "like", m.ID); return err },
+	} {
+		b.Run(name, func(b *testing.B) { parallel(b, func(int64) error { return do() }) })
+	}
 }

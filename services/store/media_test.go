@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,18 +23,19 @@ func TestPublish(t *testing.T) {
 	if upload.Media != 0 || len(upload.Key) != 32 || upload.Size != 1000 || upload.ContentType != "image/jpeg" || upload.User != user.ID {
 		t.Errorf("CreateUpload = %+v", upload)
 	}
-	_, err := s.Publish(t.Context(), stranger.ID, upload.ID, "mine")
+	_, err := s.Publish(t.Context(), stranger.ID, upload.ID, store.NewMedia{Caption: "mine"})
 	expect(t, err, store.ErrNotYours)
 
-	m, err := s.Publish(t.Context(), user.ID, upload.ID, "a dog \U0001F436 in '\\")
+	m, err := s.Publish(t.Context(), user.ID, upload.ID, store.NewMedia{Caption: "a dog \U0001F436 in '\\"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := store.Media{ID: m.ID, User: user.ID, Caption: "a dog \U0001F436 in '\\", State: store.Processing, Key: upload.Key, CreatedAt: m.CreatedAt}
-	if m != want || m.ID <= upload.ID || shard.Of(m.ID) != shard.Of(user.ID) {
+	want.Tags, want.Mentions = []string{}, []string{}
+	if !reflect.DeepEqual(m, want) || m.ID <= upload.ID || shard.Of(m.ID) != shard.Of(user.ID) {
 		t.Errorf("Publish = %+v, want %+v", m, want)
 	}
-	if got, err := s.Media(t.Context(), m.ID); err != nil || got != m {
+	if got, err := s.Media(t.Context(), m.ID); err != nil || !reflect.DeepEqual(got, m) {
 		t.Errorf("Media = %+v, %v, want %+v", got, err, m)
 	}
 	if u, err := s.Upload(t.Context(), upload.ID); err != nil || u.Media != m.ID {
@@ -43,13 +45,13 @@ func TestPublish(t *testing.T) {
 		t.Errorf("%d tasks to process it, want 1", n)
 	}
 
-	_, err = s.Publish(t.Context(), user.ID, upload.ID, "again")
+	_, err = s.Publish(t.Context(), user.ID, upload.ID, store.NewMedia{Caption: "again"})
 	expect(t, err, store.ErrAlreadyPublished)
 	var already *store.AlreadyPublishedError
 	if !errors.As(err, &already) || already.Media != m.ID {
 		t.Errorf("error = %v, want one that names media %s", err, m.ID)
 	}
-	_, err = s.Publish(t.Context(), stranger.ID, upload.ID, "mine")
+	_, err = s.Publish(t.Context(), stranger.ID, upload.ID, store.NewMedia{Caption: "mine"})
 	expect(t, err, store.ErrNotYours)
 }
 
@@ -61,7 +63,7 @@ func TestPublishAfterExpiry(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = s.Publish(t.Context(), user.ID, u.ID, "")
+		_, err = s.Publish(t.Context(), user.ID, u.ID, store.NewMedia{})
 		expect(t, err, want)
 	}
 }
@@ -74,7 +76,7 @@ func TestPublishOnce(t *testing.T) {
 	var published atomic.Int32
 	for range 16 {
 		wg.Go(func() {
-			if _, err := s.Publish(t.Context(), user.ID, upload.ID, ""); err == nil {
+			if _, err := s.Publish(t.Context(), user.ID, upload.ID, store.NewMedia{}); err == nil {
 				published.Add(1)
 			} else {
 				expect(t, err, store.ErrAlreadyPublished)
@@ -93,7 +95,9 @@ func TestPublishOnce(t *testing.T) {
 
 func TestMark(t *testing.T) {
 	s := databases.Store(t)
-	ready := func(m store.Media) (bool, error) { return s.MarkReady(t.Context(), m.ID, 4032, 3024) }
+	ready := func(m store.Media) (bool, error) {
+		return s.MarkReady(t.Context(), m.ID, 4032, 3024, "LEHV6nWB2yk8pyo0adR*.7kCMdnj")
+	}
 	failed := func(m store.Media) (bool, error) { return s.MarkFailed(t.Context(), m.ID, "corrupt") }
 	for name, c := range map[string]struct {
 		first, then func(store.Media) (bool, error)
@@ -194,7 +198,14 @@ func TestRecentMediaAndMediaMany(t *testing.T) {
 	}
 	slices.Sort(want)
 	slices.Reverse(want)
-	got, err := s.RecentMedia(t.Context(), append(users, unknown, nowhere), 2)
+	recent, err := s.RecentMedia(t.Context(), append(users, unknown, nowhere), 2)
+	var got []id.ID
+	for _, p := range recent {
+		got = append(got, p.Media)
+		if m, err := s.Media(t.Context(), p.Media); m.User != p.Author || err != nil {
+			t.Errorf("RecentMedia says that %s is by %s: %v", p.Media, p.Author, err)
+		}
+	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("RecentMedia = %v, %v, want %v", got, err, want)
 	}

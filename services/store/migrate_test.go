@@ -89,7 +89,7 @@ func TestMigrate(t *testing.T) {
 			err := c.QueryRow(t.Context(), fmt.Sprintf(`
 				SELECT count(*), %[1]s.next_id() FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
 				WHERE s.nspname = '%[1]s'`, n.Schema())).Scan(&relations, &made)
-			if err != nil || relations != 20 || shard.Of(id.ID(made)) != n {
+			if err != nil || relations != 60 || shard.Of(id.ID(made)) != n {
 				t.Errorf("shard %d: %d relations, id of shard %d, %v", n, relations, shard.Of(id.ID(made)), err)
 			}
 		}

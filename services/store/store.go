@@ -16,7 +16,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -36,6 +38,9 @@ var (
 	ErrNameTaken     = errors.New("the name is taken")
 	ErrNotYours      = errors.New("it belongs to someone else")
 	ErrUploadExpired = errors.New("the upload has expired")
+	// ErrTooManyFollows and ErrTooManyBarriers: somebody has as many as anybody may.
+	ErrTooManyFollows  = errors.New("they follow as many as anybody may")
+	ErrTooManyBarriers = errors.New("they block or mute as many as anybody may")
 	// ErrAlreadyPublished comes as an *AlreadyPublishedError, which names the photo.
 	ErrAlreadyPublished = errors.New("the upload is published already")
 )
@@ -156,17 +161,34 @@ func found(err error) error {
 // argument, and gives every row to scan, one at a time. It makes one round trip
 // to each database, all at once.
 func (s *Store) byShard(ctx context.Context, ids []id.ID, scan func(pgx.Row) error, sql string, args ...any) error {
-	type question struct {
-		place
-		batch pgx.Batch
-	}
 	onShard := map[shard.Number][]int64{}
 	for _, i := range ids {
 		onShard[shard.Of(i)] = append(onShard[shard.Of(i)], int64(i))
 	}
+	return askShards(ctx, s, onShard, scan, sql, args...)
+}
+
+// askShards runs sql on shards as byShard does, with what is asked of each as its first
+// argument.
+func askShards[T any](ctx context.Context, s *Store, onShard map[shard.Number][]T, scan func(pgx.Row) error, sql string, args ...any) error {
+	asked := make(map[shard.Number][]any, len(onShard))
+	for n, ids := range onShard {
+		asked[n] = append([]any{ids}, args...)
+	}
+	return s.onShards(ctx, asked, scan, sql)
+}
+
+// onShards runs sql on each of the shards, with the arguments of each, in the order of
+// their numbers on each database, and gives every row to scan, one at a time. It makes
+// one round trip to each database, which is one transaction, all at once.
+func (s *Store) onShards(ctx context.Context, asked map[shard.Number][]any, scan func(pgx.Row) error, sql string) error {
+	type question struct {
+		place
+		batch pgx.Batch
+	}
 	questions := map[*database]*question{}
 	var mu sync.Mutex // scan is called by one goroutine at a time
-	for n, ids := range onShard {
+	for _, n := range slices.Sorted(maps.Keys(asked)) {
 		p, err := s.atShard(n)
 		if err != nil {
 			continue // made up
@@ -176,7 +198,7 @@ func (s *Store) byShard(ctx context.Context, ids []id.ID, scan func(pgx.Row) err
 			q = &question{place: p}
 			questions[p.database] = q
 		}
-		q.batch.Queue(p.in(sql), append([]any{ids}, args...)...).Query(func(rows pgx.Rows) error {
+		q.batch.Queue(p.in(sql), asked[n]...).Query(func(rows pgx.Rows) error {
 			mu.Lock()
 			defer mu.Unlock()
 			for rows.Next() {
@@ -204,5 +226,26 @@ func (s *Store) byShard(ctx context.Context, ids []id.ID, scan func(pgx.Row) err
 	return err
 }
 
+// bigints are ids as a statement takes them for bigint[].
+func bigints(ids []id.ID) []int64 {
+	out := make([]int64, len(ids))
+	for i, n := range ids {
+		out[i] = int64(n)
+	}
+	return out
+}
+
 // task is args as a statement passes them to burbn.enqueue.
 func (p place) task(args queue.Args) (string, error) { return p.inserter.Row(args) }
+
+// tasks are several, in their order.
+func (p place) tasks(args ...queue.Args) ([]string, error) {
+	rows := make([]string, len(args))
+	for i, a := range args {
+		var err error
+		if rows[i], err = p.task(a); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}

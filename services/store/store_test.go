@@ -8,7 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/burbn/burbn/services/id"
+	"github.com/burbn/burbn/services/queue"
 	"github.com/burbn/burbn/services/settings"
 	"github.com/burbn/burbn/services/shard"
 	"github.com/burbn/burbn/services/store"
@@ -38,7 +41,7 @@ func makeUpload(t testing.TB, user store.User) store.Upload {
 // publish publishes a photo of user that is still processing.
 func publish(t testing.TB, user store.User) store.Media {
 	t.Helper()
-	m, err := databases.Store(t).Publish(t.Context(), user.ID, makeUpload(t, user).ID, "a caption")
+	m, err := databases.Store(t).Publish(t.Context(), user.ID, makeUpload(t, user).ID, store.NewMedia{Caption: "a caption"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +52,7 @@ func publish(t testing.TB, user store.User) store.Media {
 func post(t testing.TB, user store.User) store.Media {
 	t.Helper()
 	m := publish(t, user)
-	if changed, err := databases.Store(t).MarkReady(t.Context(), m.ID, 4032, 3024); err != nil || !changed {
+	if changed, err := databases.Store(t).MarkReady(t.Context(), m.ID, 4032, 3024, ""); err != nil || !changed {
 		t.Fatalf("MarkReady = %v, %v", changed, err)
 	}
 	return m
@@ -153,7 +156,7 @@ func TestNothingOfUnknown(t *testing.T) {
 		expect(t, err, store.ErrNotFound)
 		_, err = s.Media(ctx, i)
 		expect(t, err, store.ErrNotFound)
-		_, err = s.Publish(ctx, user.ID, i, "")
+		_, err = s.Publish(ctx, user.ID, i, store.NewMedia{})
 		expect(t, err, store.ErrNotFound)
 		_, err = s.Like(ctx, i, user.ID)
 		expect(t, err, store.ErrNotFound)
@@ -163,31 +166,98 @@ func TestNothingOfUnknown(t *testing.T) {
 		expect(t, err, store.ErrNotFound)
 		_, err = s.Unfollow(ctx, i, user.ID)
 		expect(t, err, store.ErrNotFound)
+		_, err = s.EditMedia(ctx, user.ID, i, store.MediaEdit{})
+		expect(t, err, store.ErrNotFound)
+		_, err = s.DeletedMedia(ctx, i)
+		expect(t, err, store.ErrNotFound)
+		_, err = s.Sharing(ctx, i, store.Facebook)
+		expect(t, err, store.ErrNotFound)
+		_, err = s.SetLink(ctx, i, store.Facebook, "", []byte{})
+		expect(t, err, store.ErrNotFound)
+		expect(t, s.Save(ctx, i, user.ID), store.ErrNotFound)
+		expect(t, s.Unsave(ctx, i, user.ID), nil)
+		expect(t, s.DeleteLink(ctx, i, store.Facebook), nil)
+		_, err = s.RequestFollow(ctx, i, user.ID)
+		expect(t, err, store.ErrNotFound)
+		_, err = s.Block(ctx, i, user.ID)
+		expect(t, err, store.ErrNotFound)
+		_, err = s.Mute(ctx, i, user.ID)
+		expect(t, err, store.ErrNotFound)
+		expect(t, s.EndFollow(ctx, i, user.ID, time.Now()), nil)
+		expect(t, s.EndFollow(ctx, user.ID, i, time.Now()), nil)
+		expect(t, s.SyncBlock(ctx, i, user.ID), nil)
+		expect(t, s.SyncBlock(ctx, user.ID, i), nil)
 		expect(t, s.EndSession(ctx, i), nil)
 		expect(t, s.SyncFollow(ctx, user.ID, i), nil)
 		expect(t, s.SyncFollow(ctx, i, user.ID), nil)
-		expect(t, s.ForgetDevice(ctx, i, "token"), nil)
+		expect(t, s.Index(ctx, queue.Index{Media: i}), nil)
+		expect(t, s.IndexUser(ctx, i), nil)
+		expect(t, s.ForgetDevice(ctx, i, "token", time.Time{}), nil)
+		_, err = s.Comment(ctx, store.Comment{Media: i, User: user.ID, Text: "text"}, uuid.Nil)
+		expect(t, err, store.ErrNotFound)
+		_, err = s.MutedPushes(ctx, i)
+		expect(t, err, store.ErrNotFound)
+		expect(t, s.MutePushes(ctx, i, nil), store.ErrNotFound)
+		expect(t, s.SeeActivity(ctx, i, 1), nil)
+		if n, err := s.News(ctx, i, "like", 0); n.Newest != 0 || len(n.Devices) > 0 || err != nil {
+			t.Errorf("news of %s are %+v, %v", i, n, err)
+		}
+		_, err = s.BeginExport(ctx, i)
+		expect(t, err, store.ErrNotFound)
+		_, err = s.Export(ctx, user.ID, i)
+		expect(t, err, store.ErrNotFound)
 		for name, question := range map[string]func() (any, int, error){
 			"Following": func() (any, int, error) { v, err := s.Following(ctx, i); return v, len(v), err },
 			"Followers": func() (any, int, error) { v, err := s.Followers(ctx, i, 0, 9); return v, len(v), err },
-			"UserMedia": func() (any, int, error) { v, err := s.UserMedia(ctx, i, 0, 9, true); return v, len(v), err },
+			"FollowsAny": func() (any, int, error) {
+				v, err := s.FollowsAny(ctx, i, []id.ID{user.ID})
+				return v, len(v), err
+			},
+			"Circle":      func() (any, int, error) { v, err := s.Circle(ctx, store.Followers, i, 0, 9); return v, len(v), err },
+			"Suggestions": func() (any, int, error) { v, err := s.Suggestions(ctx, i, 9); return v, len(v), err },
+			"UserMedia":   func() (any, int, error) { v, err := s.UserMedia(ctx, i, 0, 9, true); return v, len(v), err },
 			"RecentMedia": func() (any, int, error) {
 				v, err := s.RecentMedia(ctx, []id.ID{i}, 9)
 				return v, len(v), err
 			},
-			"Devices":   func() (any, int, error) { v, err := s.Devices(ctx, i); return v, len(v), err },
-			"Users":     func() (any, int, error) { v, err := s.Users(ctx, []id.ID{i}); return v, len(v), err },
-			"MediaMany": func() (any, int, error) { v, err := s.MediaMany(ctx, []id.ID{i}); return v, len(v), err },
+			"DeleteMedia": func() (any, int, error) { v, err := s.DeleteMedia(ctx, i, i); return v, len(v), err },
+			"Saved":       func() (any, int, error) { v, err := s.Saved(ctx, i, 0, 9); return v, len(v), err },
+			"SavedAny":    func() (any, int, error) { v, err := s.SavedAny(ctx, i, []id.ID{i}); return v, len(v), err },
+			"Links":       func() (any, int, error) { v, err := s.Links(ctx, i); return v, len(v), err },
+			"Shares":      func() (any, int, error) { v, err := s.Shares(ctx, i); return v, len(v), err },
+			"Tagged":      func() (any, int, error) { v, err := s.Tagged(ctx, i, 0, 9); return v, len(v), err },
+			"Likers":      func() (any, int, error) { v, err := s.Likers(ctx, i, store.Liker{}, 9); return v, len(v), err },
+			"Liked":       func() (any, int, error) { v, err := s.Liked(ctx, user.ID, []id.ID{i}); return v, len(v), err },
+			"Comments":    func() (any, int, error) { v, err := s.Comments(ctx, i, 0, 9); return v, len(v), err },
+			"CommentsMany": func() (any, int, error) {
+				v, err := s.CommentsMany(ctx, map[id.ID]id.ID{i: i})
+				return v, len(v), err
+			},
+			"Activity":       func() (any, int, error) { v, err := s.Activity(ctx, i, 0, 0, 9); return v, len(v), err },
+			"Unseen":         func() (any, int, error) { n, newest, err := s.Unseen(ctx, i); return newest, n, err },
+			"Devices":        func() (any, int, error) { v, err := s.Devices(ctx, i); return v, len(v), err },
+			"Users":          func() (any, int, error) { v, err := s.Users(ctx, []id.ID{i}); return v, len(v), err },
+			"MediaMany":      func() (any, int, error) { v, err := s.MediaMany(ctx, []id.ID{i}); return v, len(v), err },
+			"Exports":        func() (any, int, error) { v, err := s.Exports(ctx, i, 0, 9); return v, len(v), err },
+			"EraseFollowers": func() (any, int, error) { v, err := s.EraseFollowers(ctx, i, 9); return v, len(v), err },
+			"EraseBarriers":  func() (any, int, error) { v, err := s.EraseBarriers(ctx, i, 9); return v, len(v), err },
+			"UploadsOf":      func() (any, int, error) { v, err := s.UploadsOf(ctx, i, 9); return v, len(v), err },
+			"Originals":      func() (any, int, error) { v, err := s.Originals(ctx, i, 0, 9); return v, len(v), err },
 		} {
 			if v, n, err := question(); err != nil || n != 0 {
 				t.Errorf("%s of %s = %v, %v, want nothing", name, i, v, err)
 			}
 		}
 		for name, question := range map[string]func() (bool, error){
-			"Follows":    func() (bool, error) { return s.Follows(ctx, i, user.ID) },
-			"Likes":      func() (bool, error) { return s.Likes(ctx, i, user.ID) },
-			"MarkReady":  func() (bool, error) { return s.MarkReady(ctx, i, 1, 1) },
-			"MarkFailed": func() (bool, error) { return s.MarkFailed(ctx, i, "corrupt") },
+			"DeleteComment":  func() (bool, error) { return s.DeleteComment(ctx, i, i, user.ID) },
+			"Follows":        func() (bool, error) { return s.Follows(ctx, i, user.ID) },
+			"Likes":          func() (bool, error) { return s.Likes(ctx, i, user.ID) },
+			"MarkReady":      func() (bool, error) { return s.MarkReady(ctx, i, 1, 1, "") },
+			"MarkShare":      func() (bool, error) { return s.MarkShare(ctx, i, store.Waiting, store.Share{}) },
+			"MarkFailed":     func() (bool, error) { return s.MarkFailed(ctx, i, "corrupt") },
+			"ApproveFollows": func() (bool, error) { return s.ApproveFollows(ctx, i, 9) },
+			"Unblock":        func() (bool, error) { return s.Unblock(ctx, i, user.ID) },
+			"Unmute":         func() (bool, error) { return s.Unmute(ctx, i, user.ID) },
 		} {
 			if yes, err := question(); yes || err != nil {
 				t.Errorf("%s of %s = %v, %v, want no", name, i, yes, err)

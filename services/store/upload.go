@@ -66,12 +66,21 @@ func (s *Store) Upload(ctx context.Context, upload id.ID) (Upload, error) {
 	return u, nil
 }
 
+// NewMedia is what a photo is published with.
+type NewMedia struct {
+	Caption            string
+	Tags, Mentions     []string // of the caption, in the form in which they are compared
+	Alt, Filter, Place string
+	Location           *Location
+	ShareTo            []Service
+}
+
 // Publish makes an upload of user a photo in state Processing and orders the task
 // that makes its renditions. However many try at once, one succeeds.
 // ErrNotFound, ErrNotYours, ErrAlreadyPublished, or, a day after the upload's
 // expiry, ErrUploadExpired.
-func (s *Store) Publish(ctx context.Context, user, upload id.ID, caption string) (Media, error) {
-	m, err := s.publish(ctx, user, upload, caption)
+func (s *Store) Publish(ctx context.Context, user, upload id.ID, n NewMedia) (Media, error) {
+	m, err := s.publish(ctx, user, upload, n)
 	if errors.Is(err, ErrNotFound) {
 		err = s.whyUnpublishable(ctx, user, upload)
 	}
@@ -81,7 +90,7 @@ func (s *Store) Publish(ctx context.Context, user, upload id.ID, caption string)
 	return m, nil
 }
 
-func (s *Store) publish(ctx context.Context, user, upload id.ID, caption string) (m Media, err error) {
+func (s *Store) publish(ctx context.Context, user, upload id.ID, n NewMedia) (m Media, err error) {
 	p, err := s.at(upload)
 	if err != nil {
 		return m, err
@@ -90,20 +99,28 @@ func (s *Store) publish(ctx context.Context, user, upload id.ID, caption string)
 	if err != nil {
 		return m, err
 	}
+	latitude, longitude := n.Location.columns()
+	names := make([]string, len(n.ShareTo))
+	for i, service := range n.ShareTo {
+		names[i] = string(service)
+	}
 	err = p.query(ctx, m.scan, `
 		WITH published AS (
 			UPDATE shard.uploads SET media_id = shard.next_id()
 			WHERE id = $1 AND user_id = $2 AND media_id IS NULL AND expires_at > $3
 			RETURNING media_id, user_id, key
 		), photo AS (
-			INSERT INTO shard.media (id, user_id, key, caption)
-			SELECT media_id, user_id, key, $4 FROM published
+			INSERT INTO shard.media (id, user_id, key, caption, tags, mentions, alt, filter, place, latitude, longitude)
+			SELECT media_id, user_id, key, $4, $5, $6, $7, $8, $9, $10, $11 FROM published
 			RETURNING *
+		), shares AS (
+			INSERT INTO shard.shares (media_id, service) SELECT media_id, unnest($12::text[]) FROM published
 		), task AS (
-			SELECT burbn.enqueue($5, jsonb_build_object('media', id::text)) FROM photo
+			SELECT burbn.enqueue($13, jsonb_build_object('media', id::text)) FROM photo
 		)
 		SELECT `+mediaColumns+` FROM photo, task`,
-		upload, user, time.Now().Add(-publishGrace), caption, task)
+		upload, user, time.Now().Add(-publishGrace), n.Caption, listOf(n.Tags), listOf(n.Mentions), n.Alt, n.Filter, n.Place,
+		latitude, longitude, names, task)
 	return m, err
 }
 

@@ -38,15 +38,15 @@ func TestCreateUser(t *testing.T) {
 		if got, err := s.UserByName(t.Context(), name); err != nil || got != made {
 			t.Errorf("UserByName(%s) = %+v, %v, want %+v", name, got, err, made)
 		}
-		if user, hash, err := s.PasswordHash(t.Context(), name); err != nil || user != made.ID || hash != "$argon2id$" {
-			t.Errorf("PasswordHash(%s) = %s, %s, %v", name, user, hash, err)
+		if c, err := s.Credentials(t.Context(), name); err != nil || c != (store.Credentials{User: made.ID, Hash: "$argon2id$", State: store.Active}) {
+			t.Errorf("Credentials(%s) = %+v, %v", name, c, err)
 		}
 		_, err := s.CreateUser(t.Context(), store.NewUser{Name: name})
 		expect(t, err, store.ErrNameTaken)
 	}
 	_, err = s.UserByName(t.Context(), "nobody")
 	expect(t, err, store.ErrNotFound)
-	_, _, err = s.PasswordHash(t.Context(), "nobody")
+	_, err = s.Credentials(t.Context(), "nobody")
 	expect(t, err, store.ErrNotFound)
 }
 
@@ -132,7 +132,7 @@ func TestSession(t *testing.T) {
 	s := databases.Store(t)
 	user := databases.User(t)
 	expires := time.Now().Add(time.Hour).Truncate(time.Microsecond).UTC()
-	n, err := s.CreateSession(t.Context(), user.ID, expires)
+	n, err := s.CreateSession(t.Context(), store.Session{User: user.ID, ExpiresAt: expires})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,44 +149,12 @@ func TestSession(t *testing.T) {
 		_, err = s.Session(t.Context(), n.ID)
 		expect(t, err, store.ErrNotFound)
 	}
-	over, err := s.CreateSession(t.Context(), user.ID, time.Now().Add(-time.Second))
+	over, err := s.CreateSession(t.Context(), store.Session{User: user.ID, ExpiresAt: time.Now().Add(-time.Second)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = s.Session(t.Context(), over.ID)
 	expect(t, err, store.ErrNotFound)
-}
-
-func TestDevices(t *testing.T) {
-	s := databases.Store(t)
-	user := databases.User(t)
-	var want []string // latest first
-	for i := range 12 {
-		token := strings.Repeat(string(rune('a'+i)), 64)
-		for range 2 { // again: the same device
-			if err := s.RegisterDevice(t.Context(), user.ID, token); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want = append([]string{token}, want...)
-	}
-	want = want[:10]
-	check := func() {
-		t.Helper()
-		got, err := s.Devices(t.Context(), user.ID)
-		if err != nil || strings.Join(got, " ") != strings.Join(want, " ") {
-			t.Errorf("Devices = %v, %v, want %v", got, err, want)
-		}
-	}
-	check()
-	if n := value[int](t, user.ID, `SELECT count(*) FROM shard.devices WHERE user_id = $1`, user.ID); n != 10 {
-		t.Errorf("%d rows, want 10", n)
-	}
-	if err := s.ForgetDevice(t.Context(), user.ID, want[3]); err != nil {
-		t.Fatal(err)
-	}
-	want = append(want[:3:3], want[4:]...)
-	check()
 }
 
 // TestNextID: ids carry their shard, are unique under concurrency, sort by time

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
 
+	"github.com/burbn/burbn/services/id"
 	"github.com/burbn/burbn/services/queue"
+	"github.com/burbn/burbn/services/store"
 )
 
 // followersAtOnce is how many followers one task serves, so that no task is long
@@ -24,6 +27,21 @@ type fanOut struct {
 
 func (f *fanOut) Work(ctx context.Context, job *river.Job[queue.FanOut]) error {
 	task := job.Args
+	if _, err := f.store.Media(ctx, task.Media); errors.Is(err, store.ErrNotFound) {
+		return nil // deleted meanwhile
+	} else if err != nil {
+		return err
+	}
+	if task.After == 0 {
+		many, merged, err := f.feeds.Merged(ctx, task.Author)
+		if err != nil {
+			return err
+		}
+		if merged {
+			return f.deliver(ctx, task, []id.ID{task.Author})
+		}
+		task.Forget = many
+	}
 	followers, err := f.store.Followers(ctx, task.Author, task.After, f.chunk)
 	if err != nil {
 		return err
@@ -32,7 +50,7 @@ func (f *fanOut) Work(ctx context.Context, job *river.Job[queue.FanOut]) error {
 	if task.After == 0 {
 		readers = append(slices.Clip(followers), task.Author) // who sees their own photos too
 	}
-	if err := f.feeds.Push(ctx, readers, task.Media); err != nil {
+	if err := f.deliver(ctx, task, readers); err != nil {
 		return err
 	}
 	if len(followers) == f.chunk {
@@ -40,6 +58,18 @@ func (f *fanOut) Work(ctx context.Context, job *river.Job[queue.FanOut]) error {
 		next.After = followers[len(followers)-1]
 		return f.store.FanOutNext(ctx, next)
 	}
+	if task.Forget {
+		if err := f.feeds.SetMerged(ctx, task.Author); err != nil {
+			return err
+		}
+	}
 	f.metrics.visible.Observe(time.Since(task.Published).Seconds())
 	return nil
+}
+
+func (f *fanOut) deliver(ctx context.Context, task queue.FanOut, readers []id.ID) error {
+	if task.Forget {
+		return f.feeds.Forget(ctx, readers...)
+	}
+	return f.feeds.Push(ctx, readers, store.Post{Media: task.Media, Author: task.Author})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/burbn/burbn/services/cache"
 	"github.com/burbn/burbn/services/media"
 	"github.com/burbn/burbn/services/queue"
+	"github.com/burbn/burbn/services/rendition"
 	"github.com/burbn/burbn/services/store"
 )
 
@@ -49,7 +50,7 @@ func (p *processPhoto) Work(ctx context.Context, job *river.Job[queue.ProcessPho
 	case err != nil:
 		return err
 	}
-	photo, err := p.develop(ctx, m.Key)
+	photo, err := p.developed(ctx, m.Key, p.darkroom.Develop)
 	if refusal := (*media.Refusal)(nil); errors.As(err, &refusal) {
 		p.log.InfoContext(ctx, "photo refused", "media", m.ID, "reason", refusal.Reason, "error", refusal.Err)
 		return p.fail(ctx, m, string(refusal.Reason))
@@ -57,10 +58,10 @@ func (p *processPhoto) Work(ctx context.Context, job *river.Job[queue.ProcessPho
 	if err != nil {
 		return err
 	}
-	if err := p.put(ctx, m.Key, photo); err != nil {
+	if err := p.putPhoto(ctx, m.Key, photo); err != nil {
 		return err
 	}
-	changed, err := p.store.MarkReady(ctx, m.ID, photo.Width, photo.Height)
+	changed, err := p.store.MarkReady(ctx, m.ID, photo.Width, photo.Height, photo.Blur)
 	if err != nil {
 		return err
 	}
@@ -72,21 +73,23 @@ func (p *processPhoto) Work(ctx context.Context, job *river.Job[queue.ProcessPho
 	return nil
 }
 
-func (p *processPhoto) develop(ctx context.Context, key string) (media.Photo, error) {
-	original, err := p.objects.Get(ctx, key, maxOriginal)
+// developed is what develop makes of an upload.
+func (w *worker) developed(ctx context.Context, key string, develop func(context.Context, []byte) (media.Photo, error)) (media.Photo, error) {
+	original, err := w.objects.Get(ctx, key, maxOriginal)
 	if errors.Is(err, media.ErrTooLarge) {
 		return media.Photo{}, &media.Refusal{Reason: media.TooManyPixels, Err: err}
 	}
 	if err != nil {
 		return media.Photo{}, err
 	}
-	return p.darkroom.Develop(ctx, original)
+	return develop(ctx, original)
 }
 
-func (p *processPhoto) put(ctx context.Context, key string, photo media.Photo) error {
+// putPhoto stores the renditions of a photo.
+func (w *worker) putPhoto(ctx context.Context, key string, photo media.Photo) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, r := range photo.Renditions {
-		g.Go(func() error { return p.objects.Put(ctx, media.RenditionKey(key, r.Width), r.JPEG) })
+		g.Go(func() error { return w.objects.Put(ctx, rendition.Key(key, r.Width), r.JPEG) })
 	}
 	return g.Wait()
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/burbn/burbn/services/kv"
 	"github.com/burbn/burbn/services/media"
 	"github.com/burbn/burbn/services/queue"
+	"github.com/burbn/burbn/services/seal"
 	"github.com/burbn/burbn/services/settings"
 	"github.com/burbn/burbn/services/store"
 	"github.com/burbn/burbn/services/telemetry"
@@ -35,6 +37,11 @@ type worker struct {
 	objects  *media.Objects
 	darkroom *media.Darkroom
 	feeds    *feed.Feeds
+	owners   *media.Map
+	edge     *media.Edge
+	links    seal.Sealer // of the tokens of linked accounts
+	services map[store.Service]service
+	settle   time.Duration // between the rounds in which a deleted photo is erased
 }
 
 type metrics struct {
@@ -62,13 +69,13 @@ func newMetrics(reg prometheus.Registerer) metrics {
 
 // secrets are the credentials of a worker process.
 type secrets struct {
-	Postgres, Redis, AccessKey, SecretKey, Sentry string
+	Postgres, Redis, AccessKey, SecretKey, LinkKey, Sentry string
 }
 
 // loadSecrets reads those that the settings ask for: without a DSN nothing is
 // reported, and AWS's own storage knows the machine by its role.
 func loadSecrets(doc settings.Worker) (s secrets, err error) {
-	want := map[string]*string{"postgres-app-password": &s.Postgres, "redis-password": &s.Redis}
+	want := map[string]*string{"postgres-app-password": &s.Postgres, "redis-password": &s.Redis, "link-key": &s.LinkKey}
 	if doc.Storage.Endpoint != "" {
 		want["storage-access-key"], want["storage-secret-key"] = &s.AccessKey, &s.SecretKey
 	}
@@ -86,6 +93,10 @@ func loadSecrets(doc settings.Worker) (s secrets, err error) {
 // open wires a process. It waits for nothing that it talks to: /readyz says what
 // is missing.
 func open(ctx context.Context, doc settings.Worker, s secrets, p *telemetry.Process) (*worker, error) {
+	links, err := seal.New(s.LinkKey)
+	if err != nil {
+		return nil, fmt.Errorf("credential link-key: %w", err)
+	}
 	objects, err := media.NewObjects(doc.Storage, s.AccessKey, s.SecretKey)
 	if err != nil {
 		return nil, err
@@ -102,7 +113,12 @@ func open(ctx context.Context, doc settings.Worker, s secrets, p *telemetry.Proc
 		cache:    cache.Open(doc.Memcached, p.Metrics),
 		objects:  objects,
 		darkroom: media.NewDarkroom(doc.MaxPixels),
-		feeds:    feed.New(r, db, doc.FeedLength, p.Metrics),
+		feeds:    feed.New(r, db, doc.FeedLength, doc.FanOutLimit, p.Metrics),
+		owners:   media.NewMap(r),
+		edge:     media.NewEdge(doc.Edge),
+		links:    links,
+		services: newServices(doc.Share),
+		settle:   settle,
 	}
 	p.Check("databases", db.Ping)
 	p.Check("redis", func(ctx context.Context) error { return kv.Ping(ctx, r) })
@@ -121,8 +137,22 @@ func (w *worker) close() {
 func (w *worker) run(ctx context.Context) error {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &processPhoto{worker: w})
+	river.AddWorker(workers, &processAvatar{worker: w})
 	river.AddWorker(workers, &fanOut{worker: w, chunk: followersAtOnce})
 	river.AddWorker(workers, &syncFollow{worker: w})
+	river.AddWorker(workers, &index{worker: w})
+	river.AddWorker(workers, &indexUser{worker: w})
+	river.AddWorker(workers, &indexPhotos{worker: w, chunk: photosAtOnce})
+	river.AddWorker(workers, &eraseMedia{worker: w, chunk: followersAtOnce})
+	river.AddWorker(workers, &share{worker: w})
+	river.AddWorker(workers, &eraseObjects{worker: w})
+	river.AddWorker(workers, &endFollow{worker: w})
+	river.AddWorker(workers, &approveAll{worker: w, chunk: approvedAtOnce})
+	river.AddWorker(workers, &syncBlock{worker: w})
+	river.AddWorker(workers, &mention{worker: w})
+	river.AddWorker(workers, &eraseUser{worker: w, shards: shardsAtOnce, rows: rowsAtOnce})
+	river.AddWorker(workers, &export{worker: w, slice: slice, rows: rowsOfFile, part: partAtLeast})
+	river.AddWorker(workers, &purge{worker: w, shards: purgedAtOnce, rows: rowsAtOnce})
 	return queue.Run(ctx, queue.Config{
 		Name:     w.name,
 		Stores:   w.doc.Stores,
@@ -131,6 +161,10 @@ func (w *worker) run(ctx context.Context) error {
 			queue.QueuePhoto:  w.doc.Slots.Photo,
 			queue.QueueFanOut: w.doc.Slots.FanOut,
 			queue.QueueFollow: w.doc.Slots.Follow,
+			queue.QueueIndex:  w.doc.Slots.Index,
+			queue.QueueShare:  w.doc.Slots.Share,
+			queue.QueueDelete: w.doc.Slots.Delete,
+			queue.QueueExport: w.doc.Slots.Export,
 		},
 		Workers: workers,
 		// A little less than the process has, so that the last task's end is written.

@@ -12,20 +12,24 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/burbn/burbn/services/cache/cachetest"
+	"github.com/burbn/burbn/services/feed"
 	"github.com/burbn/burbn/services/id"
 	"github.com/burbn/burbn/services/media"
 	"github.com/burbn/burbn/services/media/mediatest"
 	"github.com/burbn/burbn/services/processtest"
 	"github.com/burbn/burbn/services/queue"
+	"github.com/burbn/burbn/services/rendition"
 	"github.com/burbn/burbn/services/settings"
 	"github.com/burbn/burbn/services/shard"
 	"github.com/burbn/burbn/services/store"
@@ -52,16 +56,25 @@ func document(t *testing.T) (settings.Worker, secrets) {
 	doc := settings.Worker{
 		Process:   settings.Process{Stack: "test", Machine: "worker-01", Release: "test", Admin: processtest.FreeAddr(t), Stop: settings.Duration(10 * time.Second)},
 		Stores:    stores,
-		Slots:     settings.Slots{Photo: 4, FanOut: 4, Follow: 4},
-		MaxPixels: 10_000_000, FeedLength: 500,
+		Slots:     settings.Slots{Photo: 4, FanOut: 4, Follow: 4, Index: 4, Share: 4, Delete: 4, Export: 4},
+		MaxPixels: 10_000_000, FeedLength: 500, FanOutLimit: 100_000,
+		Share: settings.Share{Facebook: "http://127.0.0.1:1", Twitter: "http://127.0.0.1:1"},
+		Edge:  settings.Edge{Purge: "http://127.0.0.1:1/purge", From: "127.0.0.1"},
 	}
-	return doc, secrets{Postgres: storetest.AppPassword, Redis: redis.Password, AccessKey: mediatest.AccessKey, SecretKey: mediatest.SecretKey}
+	return doc, secrets{Postgres: storetest.AppPassword, Redis: redis.Password, AccessKey: mediatest.AccessKey, SecretKey: mediatest.SecretKey, LinkKey: strings.Repeat("0f", 32)}
 }
 
 // wire opens a worker that works no queue yet.
 func wire(t *testing.T) *worker {
 	t.Helper()
+	return wireAs(t, func(*settings.Worker) {})
+}
+
+// wireAs opens a worker whose document is changed before.
+func wireAs(t *testing.T, change func(*settings.Worker)) *worker {
+	t.Helper()
 	doc, secrets := document(t)
+	change(&doc)
 	process, err := telemetry.New("worker", doc.Process, "", io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +135,7 @@ func TestPhotoTravels(t *testing.T) {
 	if m.State != store.Ready || m.Width != 1300 || m.Height != 900 {
 		t.Fatalf("photo is %+v", m)
 	}
-	for _, r := range media.Renditions(m.Key, m.Width, m.Height, w.doc.Storage.CDN) {
+	for _, r := range rendition.Of(m.Key, m.Width, m.Height, w.doc.Storage.CDN) {
 		res, err := http.Get(r.URL)
 		if err != nil {
 			t.Fatal(err)
@@ -136,7 +149,7 @@ func TestPhotoTravels(t *testing.T) {
 	for _, u := range []store.User{author, follower} {
 		processtest.Until(t, patience, func() error {
 			ids, err := w.feeds.Page(t.Context(), u.ID, 0, 10)
-			if err == nil && !slices.Equal(ids, []id.ID{m.ID}) {
+			if err == nil && !slices.Equal(ids, []store.Post{{Media: m.ID, Author: author.ID}}) {
 				err = fmt.Errorf("feed of %s is %v, want %v", u.Name, ids, m.ID)
 			}
 			return err
@@ -204,7 +217,7 @@ func TestProcessPhotoAttempts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := w.store.Publish(t.Context(), author.ID, u.ID, "")
+		m, err := w.store.Publish(t.Context(), author.ID, u.ID, store.NewMedia{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -298,6 +311,68 @@ func TestFanOutInChunks(t *testing.T) {
 	}
 }
 
+// When an author has come to have very many followers, their next photo makes the feeds be
+// built anew, and those after it are pushed to nobody else.
+func TestFanOutOfAStar(t *testing.T) {
+	w := wire(t)
+	w.feeds = feed.New(w.redis, w.store, w.doc.FeedLength, 2, prometheus.NewRegistry())
+	author := databases.User(t)
+	var readers []store.User
+	work := func() store.Media {
+		t.Helper()
+		m := publish(t, w, author, []byte("x"))
+		if _, err := w.store.MarkReady(t.Context(), m.ID, 10, 10, ""); err != nil {
+			t.Fatal(err)
+		}
+		task := &fanOut{worker: w, chunk: 100}
+		args := queue.FanOut{Media: m.ID, Author: author.ID, Published: m.CreatedAt}
+		if err := task.Work(t.Context(), &river.Job[queue.FanOut]{Args: args}); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	kept := func(u store.User) bool {
+		t.Helper()
+		n, err := w.redis.Exists(t.Context(), "f2:{"+strconv.FormatInt(int64(u.ID), 36)+"}").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n > 0
+	}
+	for range 4 {
+		reader := databases.User(t)
+		readers = append(readers, reader)
+		if _, err := w.store.Follow(t.Context(), reader.ID, author.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, r := range readers {
+		if _, err := w.feeds.Page(t.Context(), r.ID, 0, 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, r := range readers {
+		if err := w.store.SyncFollow(t.Context(), r.ID, author.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := work()
+	for _, r := range readers {
+		if kept(r) {
+			t.Errorf("the feed of %s, built before, is kept", r.Name)
+		}
+		if posts, err := w.feeds.Page(t.Context(), r.ID, 0, 10); err != nil || len(posts) != 1 || posts[0].Media != first.ID {
+			t.Errorf("feed of %s = %v, %v, want %s", r.Name, posts, err, first.ID)
+		}
+	}
+	work()
+	for _, r := range readers {
+		if !kept(r) {
+			t.Errorf("the feed of %s, which merges, is forgotten", r.Name)
+		}
+	}
+}
+
 // The process as it is started: settings and credentials from files.
 func TestRun(t *testing.T) {
 	doc, secrets := document(t)
@@ -311,7 +386,7 @@ func TestRun(t *testing.T) {
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
 	credentials := map[string]string{
 		"postgres-app-password": secrets.Postgres, "redis-password": secrets.Redis,
-		"storage-access-key": secrets.AccessKey, "storage-secret-key": secrets.SecretKey,
+		"storage-access-key": secrets.AccessKey, "storage-secret-key": secrets.SecretKey, "link-key": secrets.LinkKey,
 	}
 	err = run(t.Context(), file)
 	for name, secret := range credentials {
@@ -357,8 +432,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// publish uploads an original as a phone does and publishes it.
-func publish(t *testing.T, w *worker, author store.User, original []byte) store.Media {
+// upload uploads an original as a phone does.
+func upload(t *testing.T, w *worker, author store.User, original []byte) store.Upload {
 	t.Helper()
 	u, err := w.store.CreateUpload(t.Context(), author.ID, "image/jpeg", int64(len(original)), time.Now().Add(time.Hour))
 	if err != nil {
@@ -381,11 +456,35 @@ func publish(t *testing.T, w *worker, author store.User, original []byte) store.
 	if res.StatusCode != http.StatusOK {
 		t.Fatalf("upload is answered %s", res.Status)
 	}
-	m, err := w.store.Publish(t.Context(), author.ID, u.ID, "")
+	return u
+}
+
+// publish uploads an original and publishes it.
+func publish(t *testing.T, w *worker, author store.User, original []byte) store.Media {
+	t.Helper()
+	return publishAs(t, w, author, original, store.NewMedia{})
+}
+
+func publishAs(t *testing.T, w *worker, author store.User, original []byte, n store.NewMedia) store.Media {
+	t.Helper()
+	u := upload(t, w, author, original)
+	m, err := w.store.Publish(t.Context(), author.ID, u.ID, n)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// processed makes the renditions of a photo.
+func processed(t *testing.T, w *worker, m store.Media) store.Media {
+	t.Helper()
+	err := (&processPhoto{worker: w}).Work(t.Context(), &river.Job[queue.ProcessPhoto]{
+		JobRow: &rivertype.JobRow{Attempt: 1, MaxAttempts: 3}, Args: queue.ProcessPhoto{Media: m.ID},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return settled(t, w, m)
 }
 
 // settled is the photo once it is no longer processing.

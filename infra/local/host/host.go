@@ -58,6 +58,7 @@ type Kind string
 
 const (
 	Password Kind = "password" // letters and digits
+	Key      Kind = "key"      // 32 bytes in hex
 	ECP256   Kind = "ec-p256"  // PKCS#8 PEM; Public is its PKIX PEM
 	TLS      Kind = "tls"      // PKCS#8 PEM; Public is a self-signed certificate
 )
@@ -68,7 +69,7 @@ type Secret struct {
 	pulumi.CustomResourceState
 
 	Value  pulumi.StringOutput `pulumi:"value"`  // secret
-	Public pulumi.StringOutput `pulumi:"public"` // empty for a password
+	Public pulumi.StringOutput `pulumi:"public"` // empty for a password and a key
 }
 
 // SecretArgs are the inputs of Secret.

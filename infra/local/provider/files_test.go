@@ -94,6 +94,10 @@ func TestSecretKinds(t *testing.T) {
 		t.Errorf("another password %q", got)
 	}
 
+	r = e.mustCreate("Secret", "symmetric", provider.SecretArgs{Kind: "key"})
+	if b, err := hex.DecodeString(r.state.Get("value").AsString()); err != nil || len(b) != 32 {
+		t.Errorf("a key of %d bytes, %v", len(b), err)
+	}
 	r = e.mustCreate("Secret", "key", provider.SecretArgs{Kind: "ec-p256"})
 	key := parseKey(t, r)
 	block, _ := pem.Decode([]byte(r.state.Get("public").AsString()))
@@ -170,7 +174,7 @@ func TestSecretRefused(t *testing.T) {
 	e := newEngine(t)
 	short := 4
 	for want, args := range map[string]provider.SecretArgs{
-		`kind: "rsa" is none of password, ec-p256, tls`:      {Kind: "rsa"},
+		`kind: "rsa" is none of password, key, ec-p256, tls`: {Kind: "rsa"},
 		"length: 4: a password alone has one, of 16 to 128":  {Kind: "password", Length: &short},
 		"hosts: []: a tls certificate names at least one":    {Kind: "tls"},
 		`hosts: ["a"]: a tls certificate names at least one`: {Kind: "ec-p256", Hosts: []string{"a"}},

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -44,12 +45,14 @@ type SecretState struct {
 }
 
 const (
-	password = "password"
-	ecP256   = "ec-p256"
-	selfTLS  = "tls"
+	password  = "password"
+	symmetric = "key"
+	ecP256    = "ec-p256"
+	selfTLS   = "tls"
 
 	defaultLength        = 32
 	minLength, maxLength = 16, 128
+	keyBytes             = 32 // AES-256's
 	certificateLife      = 10 * 365 * 24 * time.Hour
 )
 
@@ -65,9 +68,9 @@ func (*Secret) WireDependencies(f infer.FieldSelector, _ *SecretArgs, state *Sec
 func (*Secret) Check(ctx context.Context, req infer.CheckRequest) (infer.CheckResponse[SecretArgs], error) {
 	return check(ctx, req, func(args SecretArgs) (wrong []p.CheckFailure) {
 		switch args.Kind {
-		case password, ecP256, selfTLS:
+		case password, symmetric, ecP256, selfTLS:
 		default:
-			wrong = append(wrong, failure("kind", "%q is none of %s, %s, %s", args.Kind, password, ecP256, selfTLS))
+			wrong = append(wrong, failure("kind", "%q is none of %s, %s, %s, %s", args.Kind, password, symmetric, ecP256, selfTLS))
 		}
 		if args.Length != nil && (args.Kind != password || *args.Length < minLength || *args.Length > maxLength) {
 			wrong = append(wrong, failure("length", "%d: a password alone has one, of %d to %d", *args.Length, minLength, maxLength))
@@ -150,13 +153,18 @@ func (args SecretArgs) keep() (kept, error) {
 }
 
 func (args SecretArgs) make() (value, public string, err error) {
-	if args.Kind == password {
+	switch args.Kind {
+	case password:
 		n := defaultLength
 		if args.Length != nil {
 			n = *args.Length
 		}
 		value, err = newPassword(n)
 		return value, "", err
+	case symmetric:
+		b := make([]byte, keyBytes)
+		rand.Read(b) // never fails
+		return hex.EncodeToString(b), "", nil
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -95,6 +95,7 @@ func (d *Databases) User(t testing.TB) store.User {
 	u, err := d.Store(t).CreateUser(t.Context(), store.NewUser{
 		Name:         d.Name(),
 		FullName:     "Test",
+		Email:        "test@example.com",
 		PasswordHash: "$test$",
 	})
 	if err != nil {
