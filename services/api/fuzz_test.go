@@ -116,7 +116,7 @@ func FuzzRequests(f *testing.F) {
 		}
 		u, err := url.ParseRequestURI(path + "?" + query)
 		if err != nil {
-			t.Skip()
+			return // the parameter or the query makes no URL
 		}
 		req := &http.Request{
 			Method: op.method, URL: u, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {"application/json"}},
