@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/burbn/burbn/services/cache/cachetest"
+	"github.com/burbn/burbn/services/processtest"
 	"github.com/burbn/burbn/services/store/storetest"
 )
 
@@ -191,33 +192,7 @@ func (c *till) read() cost { return cost{c.postgres.Load(), c.redis.n.Load(), c.
 // memcached proxies connections to a node.
 func (c *till) memcached(t *testing.T, to string) (addr string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			node, err := net.Dial("tcp", to)
-			if err != nil {
-				client.Close()
-				continue
-			}
-			go func() {
-				io.Copy(client, node)
-				client.Close()
-			}()
-			go func() {
-				defer node.Close()
-				c.forward(node, bufio.NewReader(client))
-			}()
-		}
-	}()
-	return l.Addr().String()
+	return processtest.Proxy(t, to, func(node io.Writer, client net.Conn) { c.forward(node, bufio.NewReader(client)) })
 }
 
 // forward sends on what a client says, until it ends. Commands that come together are one

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
 	mrand "math/rand/v2"
 	"net"
@@ -31,6 +32,39 @@ func FreeAddr(t *testing.T) string {
 	}
 	t.Fatal("no port of 127.0.0.1 is free")
 	return ""
+}
+
+// Proxy leads to an address. What a client says goes through forward, which ends when the
+// connection does, or is to; what the server says is passed on.
+func Proxy(t testing.TB, to string, forward func(server io.Writer, client net.Conn)) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", to)
+			if err != nil {
+				client.Close()
+				continue
+			}
+			go func() {
+				io.Copy(client, server)
+				client.Close()
+			}()
+			go func() {
+				defer server.Close()
+				forward(server, client)
+			}()
+		}
+	}()
+	return l.Addr().String()
 }
 
 // Write writes a file that its owner alone reads.

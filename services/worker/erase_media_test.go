@@ -20,6 +20,7 @@ import (
 
 	"github.com/burbn/burbn/services/id"
 	"github.com/burbn/burbn/services/media"
+	"github.com/burbn/burbn/services/processtest"
 	"github.com/burbn/burbn/services/queue"
 	"github.com/burbn/burbn/services/rendition"
 	"github.com/burbn/burbn/services/settings"
@@ -68,43 +69,19 @@ func (f *fuse) pass() error {
 // proxy leads to an address through the fuse.
 func (f *fuse) proxy(t *testing.T, to string) (addr string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
+	return processtest.Proxy(t, to, func(server io.Writer, client net.Conn) {
+		buffer := make([]byte, 64<<10)
 		for {
-			client, err := l.Accept()
-			if err != nil {
+			n, err := client.Read(buffer)
+			if err != nil || f.pass() != nil {
+				client.Close()
 				return
 			}
-			server, err := net.Dial("tcp", to)
-			if err != nil {
-				client.Close()
-				continue
+			if _, err := server.Write(buffer[:n]); err != nil {
+				return
 			}
-			go func() {
-				io.Copy(client, server)
-				client.Close()
-			}()
-			go func() {
-				defer server.Close()
-				buffer := make([]byte, 64<<10)
-				for {
-					n, err := client.Read(buffer)
-					if err != nil || f.pass() != nil {
-						client.Close()
-						return
-					}
-					if _, err := server.Write(buffer[:n]); err != nil {
-						return
-					}
-				}
-			}()
 		}
-	}()
-	return l.Addr().String()
+	})
 }
 
 // What go-redis asks of a hook.

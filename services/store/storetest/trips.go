@@ -8,6 +8,8 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
+
+	"github.com/burbn/burbn/services/processtest"
 )
 
 // CountTrips proxies connections to a PostgreSQL address and adds to n the messages that
@@ -31,33 +33,7 @@ const (
 // rested is alive pass: how many there are depends on the clock.
 func Intercept(t testing.TB, to string, decide func() Fate) (addr string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial("tcp", to)
-			if err != nil {
-				client.Close()
-				continue
-			}
-			go func() {
-				io.Copy(client, server)
-				client.Close()
-			}()
-			go func() {
-				defer server.Close()
-				forward(server, client, decide)
-			}()
-		}
-	}()
-	return l.Addr().String()
+	return processtest.Proxy(t, to, func(server io.Writer, client net.Conn) { forward(server, client, decide) })
 }
 
 // forward sends on what a client says, until it ends or the connection is to.
